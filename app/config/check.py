@@ -1,0 +1,106 @@
+"""Contradictions between settings that no single setting shows."""
+
+import ipaddress
+import re
+from collections.abc import Callable
+from typing import NoReturn
+from urllib.parse import urlsplit
+
+from app.config.sections import Config
+from app.config.values import parse_listener
+
+MIN_SECRET = 16
+EXAMPLE_SECRETS = frozenset(
+    {
+        "abcedfghijklmnopqrstuvwxyz",
+        "change-me-change-me-change-me",
+        "local-only-secret-change-me-0001",
+    }
+)
+"""Values that stand in documents; anyone may know them (SEC-120)."""
+
+_ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
+Refuse = Callable[[str], NoReturn]
+
+
+def refuse_contradictions(config: Config, refuse: Refuse) -> None:
+    """Call *refuse* with a sentence for the first thing that cannot be meant."""
+    _listeners(config, refuse)
+    _proxies(config, refuse)
+    _secrets(config, refuse)
+    _cookie(config, refuse)
+    _origins(config, refuse)
+    _spans(config, refuse)
+    if config.is_production:
+        _production(config, refuse)
+
+
+def _listeners(config: Config, refuse: Refuse) -> None:
+    server = config.server
+    for name, address in (("public", server.public.address), ("admin", server.admin.address)):
+        try:
+            parse_listener(address)
+        except ValueError as error:
+            refuse(f"server.{name}.address: {error}")
+    url = urlsplit(server.public.url)
+    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+        refuse("server.public.url must be an absolute http or https URL")
+
+
+def _proxies(config: Config, refuse: Refuse) -> None:
+    ip = config.server.ip
+    for entry in ip.trusted_proxies:
+        try:
+            ipaddress.ip_network(entry)
+        except ValueError:
+            refuse(f"server.ip.trusted_proxies: '{entry}' is no CIDR range")
+    if ip.extractor != "direct" and not ip.trusted_proxies:
+        refuse(f"server.ip.extractor: {ip.extractor} needs server.ip.trusted_proxies")
+
+
+def _secrets(config: Config, refuse: Refuse) -> None:
+    for secret in config.secret_keys or config.secrets.keys:
+        if len(secret.reveal()) < MIN_SECRET:
+            refuse(f"secret_keys: each secret needs at least {MIN_SECRET} characters")
+
+
+def _cookie(config: Config, refuse: Refuse) -> None:
+    cookie = config.session.cookie
+    if cookie.same_site == "none" and not cookie.secure:
+        refuse("session.cookie: same_site none needs secure true")
+    if cookie.name.startswith("__Host-") and (cookie.domain or not cookie.secure):
+        refuse("session.cookie: a name with __Host- needs secure true and no domain")
+    if cookie.name.startswith("__Secure-") and not cookie.secure:
+        refuse("session.cookie: a name with __Secure- needs secure true")
+    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", cookie.name):
+        refuse("session.cookie.name holds a character that a cookie name cannot have")
+
+
+def _origins(config: Config, refuse: Refuse) -> None:
+    cors = config.cors
+    for origin in cors.allow_origins:
+        if origin == "*" and not cors.unsafe_wildcard_origin_allowed:
+            refuse("cors.allow_origins: '*' needs cors.unsafe_wildcard_origin_allowed: true")
+        if origin != "*" and not _ORIGIN.fullmatch(origin):
+            refuse(f"cors.allow_origins: '{origin}' is no origin such as https://app.example.com")
+
+
+def _spans(config: Config, refuse: Refuse) -> None:
+    if config.session.lifespan.total_seconds() < 1:
+        refuse("session.lifespan must be at least 1s")
+    if config.session.idle_timeout.total_seconds() < 0:
+        refuse("session.idle_timeout must not be negative")
+    if config.username.min_length > config.username.max_length:
+        refuse("username.min_length is above username.max_length")
+
+
+def _production(config: Config, refuse: Refuse) -> None:
+    secrets = {secret.reveal() for secret in config.secret_keys or config.secrets.keys}
+    if not secrets:
+        refuse("production needs secret_keys (SECRET_KEYS): a random text of 32 characters or so")
+    if secrets & EXAMPLE_SECRETS:
+        refuse("secret_keys holds a value from a document; make one of your own")
+    if urlsplit(config.server.public.url).hostname == "localhost":
+        refuse("production needs server.public.url (SERVER_PUBLIC_URL), the URL the world uses")
+    if not config.session.cookie.secure:
+        refuse("production needs session.cookie.secure: true")

@@ -1,0 +1,85 @@
+"""Kinds of values that YAML and the environment do not know: durations, secrets, addresses."""
+
+import re
+from datetime import timedelta
+
+_UNITS = {
+    "ns": 1e-9,
+    "us": 1e-6,
+    "µs": 1e-6,
+    "μs": 1e-6,
+    "ms": 1e-3,
+    "s": 1.0,
+    "m": 60.0,
+    "h": 3600.0,
+}
+_PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
+_MAX_LENGTH = 64
+
+
+class Secret:
+    """A value that does not show itself when it is printed."""
+
+    __slots__ = ("_value",)
+
+    def __init__(self, value: str) -> None:
+        self._value = value
+
+    def reveal(self) -> str:
+        """Give the value to the one place that needs it."""
+        return self._value
+
+    def __repr__(self) -> str:
+        return "Secret(********)" if self._value else "Secret(empty)"
+
+    def __str__(self) -> str:
+        return "********" if self._value else ""
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Secret) and self._value == other._value
+
+    def __hash__(self) -> int:
+        return hash(self._value)
+
+
+class Duration(timedelta):
+    """A span of time, written like `1h30m`."""
+
+
+def parse_duration(text: str) -> Duration:
+    """Read a duration such as `1h30m` or `500ms`; `0` needs no unit.
+
+    Raises:
+        ValueError: The text is no duration.
+    """
+    trimmed = text.strip()
+    sign, body = (-1, trimmed[1:]) if trimmed.startswith("-") else (1, trimmed.removeprefix("+"))
+    if body == "0":
+        return Duration(0)
+    if not body or len(body) > _MAX_LENGTH or _PART.sub("", body):
+        raise ValueError(f"'{text}' is no duration; write it like 12h, 90m or 1h30m")
+    seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+    return Duration(seconds=sign * seconds)
+
+
+def print_duration(value: timedelta) -> str:
+    """Write a duration the way `parse_duration` reads it."""
+    seconds = value.total_seconds()
+    if seconds == 0:
+        return "0s"
+    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
+        if seconds % size == 0:
+            return f"{int(seconds // size)}{unit}"
+    return f"{seconds * 1000:g}ms"
+
+
+def parse_listener(text: str) -> tuple[str, int]:
+    """Split `[host]:port`; no host means every interface.
+
+    Raises:
+        ValueError: There is no port between 0 and 65535.
+    """
+    host, colon, port = text.rpartition(":")
+    if not colon or not port.isascii() or not port.isdigit() or int(port) > 65535:  # noqa: PLR2004  # the largest port
+        raise ValueError(f"'{text}' is no address; write it like :8000 or 127.0.0.1:8000")
+    return host.removeprefix("[").removesuffix("]"), int(port)

@@ -1,0 +1,8 @@
+"""Keys: those that seal what is stored, and those that sign what is handed out."""
+
+from app.keys.errors import KeysUnreadable, TokenInvalid
+from app.keys.sealing import Sealer
+from app.keys.secrets import encryption_secrets
+from app.keys.service import SigningKeys
+
+__all__ = ["KeysUnreadable", "Sealer", "SigningKeys", "TokenInvalid", "encryption_secrets"]

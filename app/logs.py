@@ -1,0 +1,96 @@
+"""Structured logs: one JSON object a line, whatever the values hold (SEC-116, SEC-117).
+
+Callers name what they log; nothing here prints a whole object, so a secret can only be logged by
+writing its name down. Requests have a stream of their own that gathers lines and writes them
+together, since a write for every request would cost more than answering it.
+"""
+
+import logging
+import sys
+import traceback
+import unicodedata
+from datetime import UTC, datetime
+from typing import Any, TextIO
+
+import msgspec
+
+_STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
+_encoder = msgspec.json.Encoder(enc_hook=str)
+_FLUSH_AT = 64
+
+
+def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
+    """Send every logger of the process through the JSON formatter."""
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines())
+    root = logging.getLogger()
+    root.handlers[:] = [handler]
+    root.setLevel(level)
+    for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
+        logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+class JsonLines(logging.Formatter):
+    """Turns a record into one line: time, level, logger, message, then the caller's own fields."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """Give the line without its newline."""
+        fields: dict[str, Any] = {
+            "time": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        fields |= {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
+        if record.exc_info and record.exc_info[1]:
+            fields["trace"] = _trace(record.exc_info[1])
+        return line(fields)
+
+
+class RequestLog:
+    """The access log: what was asked, how it was answered, how long it took.
+
+    Lines wait until a few have gathered or `flush` is called; the server calls it every moment and
+    when it stops.
+    """
+
+    def __init__(self, stream: TextIO | None = None) -> None:
+        self._stream = stream or sys.stderr
+        self._lines: list[str] = []
+
+    def write(self, fields: dict[str, Any]) -> None:
+        """Add a line."""
+        self._lines.append(line(fields))
+        if len(self._lines) >= _FLUSH_AT:
+            self.flush()
+
+    def flush(self) -> None:
+        """Hand everything gathered to the stream."""
+        if self._lines:
+            lines, self._lines = self._lines, []
+            self._stream.write("\n".join(lines) + "\n")
+            self._stream.flush()
+
+
+def line(fields: dict[str, Any]) -> str:
+    """Write *fields* as one line of JSON in which no character starts a new one (SEC-117)."""
+    return _printable(_encoder.encode(fields).decode("utf-8", "replace"))
+
+
+def _printable(text: str) -> str:
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if unicodedata.category(character) == "Zs":
+        return character
+    units = character.encode("utf-16-be", "surrogatepass")
+    return "".join(f"\\u{units[i]:02x}{units[i + 1]:02x}" for i in range(0, len(units), 2))
+
+
+def _trace(error: BaseException) -> list[str]:
+    """Name the frames of *error* and its kind; its own words may quote a caller's value."""
+    frames = traceback.extract_tb(error.__traceback__)
+    return [f"{f.filename}:{f.lineno} {f.name}" for f in frames] + [type(error).__name__]

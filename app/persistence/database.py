@@ -1,0 +1,119 @@
+"""The one open database of the process, and what the domains ask of it."""
+
+import itertools
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any, cast
+
+from piccolo.conf.apps import table_finder
+from piccolo.querystring import QueryString
+
+from app.config.sections import Config
+from app.persistence.engine import Dialect, Engine, Row
+from app.persistence.errors import DatabaseUnavailable
+from app.persistence.postgres import PooledPostgres
+from app.persistence.sqlite import LongLivedSqlite
+
+TABLES = (
+    "app.audit.tables",
+    "app.keys.tables",
+    "app.metadata.tables",
+    "app.secretkeys.tables",
+    "app.sessions.tables",
+    "app.users.tables",
+)
+"""Where the tables stand, by name: this layer imports no domain."""
+
+SQLITE_FILE = "sekisho.sqlite"
+_open: list[Engine] = []
+_savepoints = itertools.count(1)
+
+
+async def connect(config: Config) -> None:
+    """Open the database that *config* names and let every table use it.
+
+    Raises:
+        DatabaseUnavailable: It cannot be reached, or the file is no database.
+    """
+    engine = _engine_for(config)
+    await engine.open()
+    _open[:] = [engine]
+    for table in table_finder(list(TABLES)):
+        table._meta.db = cast("Any", engine)  # noqa: SLF001  # Piccolo's own switch
+
+
+async def disconnect() -> None:
+    """Close the database."""
+    if _open:
+        await _open.pop().close()
+
+
+def transaction() -> AbstractAsyncContextManager[None]:
+    """Begin a transaction, or join the one that is open."""
+    return _engine().open_transaction()
+
+
+@asynccontextmanager
+async def savepoint() -> AsyncIterator[None]:
+    """Guard a part of the open transaction: an error raised out of it undoes that part alone."""
+    name = f"savepoint_{next(_savepoints)}"  # from a counter: no input reaches it (SEC-121)
+    await fetch(f"SAVEPOINT {name}")
+    try:
+        yield
+    except BaseException:
+        await fetch(f"ROLLBACK TO SAVEPOINT {name}")
+        raise
+    finally:
+        await fetch(f"RELEASE SAVEPOINT {name}")
+
+
+async def fetch(sql: str, *args: Any) -> Sequence[Row]:  # noqa: ANN401  # what a column can hold
+    """Run one statement with `$1`-style parameters and give its rows."""
+    return await _engine().fetch(sql, args)
+
+
+async def fetch_row(sql: str, *args: Any) -> Row | None:  # noqa: ANN401  # what a column can hold
+    """Run one quick look-up by key and give its row."""
+    return await _engine().fetch_row(sql, args)
+
+
+async def fetch_composed(query: QueryString) -> Sequence[Row]:
+    """Run a statement that was composed of parts."""
+    engine = _engine()
+    sql, args = query.compile_string(engine_type=engine.dialect)
+    return await engine.fetch(sql, args)
+
+
+async def exclusive(name: str) -> None:
+    """Let no other replica into the part called *name* until the open transaction ends."""
+    await _engine().lock(name)
+
+
+def speaks() -> Dialect:
+    """Say which dialect of SQL the open database speaks."""
+    return _engine().dialect
+
+
+async def is_reachable() -> bool:
+    """Say whether the database answers."""
+    try:
+        return await fetch_row("SELECT 1 AS one") is not None
+    except DatabaseUnavailable:
+        return False
+
+
+def _engine() -> Engine:
+    if not _open:
+        raise DatabaseUnavailable
+    return _open[0]
+
+
+def _engine_for(config: Config) -> Engine:
+    url = config.database.url.reveal()
+    dialect = url.partition(":")[0] if url else config.database.dialect
+    if dialect == "sqlite":
+        path = Path(url.removeprefix("sqlite:///")) if url else Path(config.data_dir) / SQLITE_FILE
+        path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return LongLivedSqlite(path)
+    return PooledPostgres(config.database)

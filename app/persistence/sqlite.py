@@ -1,0 +1,187 @@
+"""SQLite: Piccolo's engine over connections that live as long as the process.
+
+Piccolo's own engine opens a file and a thread for every query. Here one connection writes, in a
+thread of its own and one transaction after the other; a few connections read in threads; and one
+answers look-ups by key on the event loop's own thread, since such a look-up takes microseconds and
+a change of thread takes more. WAL lets them all read while one writes, and `synchronous = FULL`
+puts every acknowledged write on the disk.
+"""
+
+import asyncio
+import sqlite3
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import asynccontextmanager
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
+from piccolo.querystring import QueryString
+
+from app.persistence.engine import Dialect, Row
+from app.persistence.errors import DatabaseUnavailable, NotUnique, TextUnstorable
+
+_READERS = 3
+_BUSY_MS = 15_000
+_PREPARED = 256
+_OLDEST = (3, 38, 0)  # the first with the operator `->`
+T = TypeVar("T")
+
+
+class LongLivedSqlite(SQLiteEngine):
+    """One writer with a queue, kept readers, and look-ups on the loop's own thread."""
+
+    dialect: Dialect = "sqlite"
+
+    def __init__(self, path: Path) -> None:
+        super().__init__(path=str(path))
+        self._writer = ThreadPoolExecutor(1, "sqlite-writer")
+        self._readers = ThreadPoolExecutor(_READERS, "sqlite-reader")
+        self._turn = asyncio.Lock()
+        self._local = threading.local()
+        self._connections: list[sqlite3.Connection] = []
+
+    async def open(self) -> None:
+        """Open the file, make it a WAL database, and see that it is one."""
+        if sqlite3.sqlite_version_info < _OLDEST:
+            raise DatabaseUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; 3.38 will do.")
+        try:
+            self._lookup = self._connect()
+            await self._write(self._writing_connection)
+            await self._write(lambda: self._run(self._main, "SELECT count(*) FROM sqlite_master", ()))
+        except sqlite3.Error as error:
+            await self.close()
+            raise DatabaseUnavailable(f"{self.path} is no database we can use.") from error
+
+    async def close(self) -> None:
+        """Wait for what runs, then close every connection."""
+        loop = asyncio.get_running_loop()
+        await loop.run_in_executor(None, self._readers.shutdown)
+        await loop.run_in_executor(None, self._writer.shutdown)
+        while self._connections:
+            self._connections.pop().close()
+
+    async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
+        """Run one statement: in the open transaction, or reading, or in a transaction of its own."""
+        translated = _translate(sql)
+        if self.current_transaction.get() is not None:
+            return await self._write(lambda: self._run(self._main, translated, args))
+        if _reads(translated):
+            loop = asyncio.get_running_loop()
+            return await loop.run_in_executor(self._readers, self._read, translated, args)
+        async with self.open_transaction():
+            return await self.fetch(sql, args)
+
+    async def fetch_row(self, sql: str, args: Sequence[Any]) -> Row | None:
+        """Run one look-up by key, here and now."""
+        if self.current_transaction.get() is not None:
+            rows = await self.fetch(sql, args)
+            return rows[0] if rows else None
+        try:
+            row: Row | None = self._lookup.execute(_translate(sql), args).fetchone()
+        except UnicodeEncodeError as error:
+            raise TextUnstorable from error
+        except sqlite3.OperationalError as error:
+            raise DatabaseUnavailable from error
+        return row
+
+    async def run_querystring(self, querystring: QueryString, in_pool: bool = False) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
+        """Run what Piccolo has composed."""
+        sql, args = querystring.compile_string(engine_type=self.engine_type)
+        return await self.fetch(sql, args)
+
+    async def lock(self, name: str) -> None:
+        """Do nothing: a writing transaction holds the whole file already."""
+
+    @asynccontextmanager
+    async def open_transaction(self) -> AsyncIterator[None]:
+        """Wait for the writer's turn and begin, or join the open transaction."""
+        if self.current_transaction.get() is not None:
+            yield
+            return
+        async with self._turn:
+            token = self.current_transaction.set(_Open(self, TransactionType.immediate))
+            try:
+                await self._write(lambda: self._run(self._main, "BEGIN IMMEDIATE", ()))
+                yield
+                await self._write(lambda: self._run(self._main, "COMMIT", ()))
+            finally:
+                self.current_transaction.reset(token)
+                # The writer works in order, so this runs after whatever a cancelled caller has
+                # left behind, and before the next transaction.
+                await asyncio.shield(self._write(self._abandon))
+
+    async def _write(self, work: Callable[[], T]) -> T:
+        try:
+            return await asyncio.get_running_loop().run_in_executor(self._writer, work)
+        except RuntimeError as error:  # the writer has been shut down
+            raise DatabaseUnavailable from error
+
+    def _abandon(self) -> None:
+        if self._main.in_transaction:
+            self._main.rollback()
+
+    def _writing_connection(self) -> None:
+        self._main = self._connect()
+        self._main.execute("PRAGMA journal_mode = WAL")
+        self._main.execute("PRAGMA synchronous = FULL")
+
+    def _read(self, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+        if not hasattr(self._local, "connection"):
+            self._local.connection = self._connect()
+            self._local.connection.execute("PRAGMA query_only = 1")
+        return self._run(self._local.connection, sql, args)
+
+    @staticmethod
+    def _run(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+        try:
+            return connection.execute(sql, args).fetchall()
+        except UnicodeEncodeError as error:
+            raise TextUnstorable from error
+        except sqlite3.IntegrityError as error:
+            if error.sqlite_errorcode not in _UNIQUE:
+                raise
+            raise NotUnique(_constraint(str(error))) from error
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF not in _BUSY:
+                raise
+            raise DatabaseUnavailable from error
+
+    def _connect(self) -> sqlite3.Connection:
+        connection = sqlite3.connect(
+            self.path,
+            timeout=_BUSY_MS / 1000,
+            isolation_level=None,
+            detect_types=sqlite3.PARSE_DECLTYPES,
+            check_same_thread=False,
+            cached_statements=_PREPARED,
+        )
+        self._connections.append(connection)
+        connection.row_factory = dict_factory
+        connection.execute("PRAGMA foreign_keys = 1")
+        return connection
+
+
+_UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
+_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+
+
+class _Open(SQLiteTransaction):
+    """The open transaction, in the shape in which Piccolo looks for it."""
+
+
+@cache
+def _translate(sql: str) -> str:
+    """Write our SQL as SQLite reads it: `?1` for `$1`, and no row locks."""
+    return sql.replace("$", "?").replace(" FOR UPDATE", "")
+
+
+def _reads(sql: str) -> bool:
+    return sql.lstrip().startswith(("SELECT", "WITH", "PRAGMA", "EXPLAIN"))
+
+
+def _constraint(message: str) -> str:
+    """Turn `UNIQUE constraint failed: email.address_key` into `email__address_key`."""
+    return message.rpartition(": ")[2].split(",")[0].replace(".", "__")

@@ -1,0 +1,16 @@
+"""The table of sessions."""
+
+from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.table import Table
+
+
+class SessionRow(Table, tablename="user_session"):
+    """A person's session; its id is the token's `session_id`, and its absence ends the token."""
+
+    id = UUID(primary_key=True)
+    user_id = UUID()
+    ip_address = Text(null=True, default=None)
+    user_agent = Text(null=True, default=None)
+    created_at = Timestamptz()
+    last_used_at = Timestamptz()
+    expires_at = Timestamptz()

@@ -1,0 +1,163 @@
+"""What a caller may ask of a list of users, and how it is asked of the database.
+
+Every part of a filter becomes a condition with parameters; no input reaches the text of a
+statement (SEC-098, SEC-121).
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+from enum import Enum
+from typing import Any
+
+from piccolo.querystring import QueryString
+
+from app import strictjson
+from app.claims.gjson import plain_path
+from app.errors import Invalid
+from app.metadata import Bag
+from app.persistence import speaks
+from app.text import email_key, username_key
+
+_END = "\U0010ffff"
+MAX_CONDITIONS = 50
+_METADATA_PATH = ("filter", "metadata", "path")
+
+
+class FilterRefused(Invalid):
+    """A part of a filter cannot be asked."""
+
+    code = "filter_refused"
+    message = "The filter cannot be used."
+
+
+class UserOrder(Enum):
+    """How a list of users is sorted."""
+
+    CREATED_AT_DESC = "created_at_desc"
+    CREATED_AT_ASC = "created_at_asc"
+
+
+@dataclass(frozen=True, slots=True)
+class MetadataPredicate:
+    """Asks for a value in a bag: that it exists, or what it equals."""
+
+    bag: Bag
+    path: str
+    equals: Any = None
+    exists: bool | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class UserFilter:
+    """Asks for users; every part that is given must hold."""
+
+    search: str | None = None
+    email: str | None = None
+    email_verified: bool | None = None
+    created_after: datetime | None = None
+    created_before: datetime | None = None
+    signed_in_after: datetime | None = None
+    signed_in_before: datetime | None = None
+    metadata: MetadataPredicate | None = None
+    all_of: tuple["UserFilter", ...] = ()
+    any_of: tuple["UserFilter", ...] = ()
+    none_of: "UserFilter | None" = None
+
+    def size(self) -> int:
+        """Count the filters in it, itself included."""
+        inner = (*self.all_of, *self.any_of, *((self.none_of,) if self.none_of else ()))
+        return 1 + sum(part.size() for part in inner)
+
+
+def condition(wanted: UserFilter) -> QueryString | None:
+    """Turn a filter into SQL, or into nothing where it asks nothing.
+
+    Raises:
+        FilterRefused: It has too many parts, or a path the database cannot follow.
+    """
+    if wanted.size() > MAX_CONDITIONS:
+        raise FilterRefused("The filter has too many parts.", path=("filter",))
+    return _all(_parts(wanted))
+
+
+def _parts(wanted: UserFilter) -> list[QueryString]:
+    parts = [*_ranges(wanted), *_identifiers(wanted)]
+    if wanted.metadata is not None:
+        parts.append(_bag(wanted.metadata))
+    parts += [inner for part in wanted.all_of if (inner := _all(_parts(part)))]
+    either = [inner for part in wanted.any_of if (inner := _all(_parts(part)))]
+    if either:
+        parts.append(_joined(" OR ", either))
+    if wanted.none_of and (inner := _all(_parts(wanted.none_of))):
+        parts.append(QueryString("NOT ({})", inner))
+    return parts
+
+
+def _ranges(wanted: UserFilter) -> list[QueryString]:
+    bounds = (
+        ("app_user.created_at > {}", wanted.created_after),
+        ("app_user.created_at < {}", wanted.created_before),
+        ("app_user.last_sign_in_at > {}", wanted.signed_in_after),
+        ("app_user.last_sign_in_at < {}", wanted.signed_in_before),
+    )
+    return [QueryString(sql, value) for sql, value in bounds if value is not None]
+
+
+def _identifiers(wanted: UserFilter) -> list[QueryString]:
+    parts = []
+    if wanted.search:
+        start = username_key(wanted.search)
+        parts.append(
+            QueryString(
+                "((app_user.username_key >= {} AND app_user.username_key < {}) OR app_user.id IN "
+                "(SELECT user_id FROM email WHERE address_key >= {} AND address_key < {}))",
+                *(start, start + _END) * 2,
+            )
+        )
+    if wanted.email is not None:
+        sql = "app_user.id IN (SELECT user_id FROM email WHERE address_key = {})"
+        parts.append(QueryString(sql, email_key(wanted.email) or ""))
+    if wanted.email_verified is not None:
+        sql = "app_user.id IN (SELECT user_id FROM email WHERE is_primary AND is_verified = {})"
+        parts.append(QueryString(sql, wanted.email_verified))
+    return parts
+
+
+def _bag(predicate: MetadataPredicate) -> QueryString:
+    path = plain_path(predicate.path)
+    if not path:
+        raise FilterRefused(
+            "A filter follows keys and indexes joined by dots, such as `plan` or `roles.0`.",
+            path=_METADATA_PATH,
+        )
+    found = _found(predicate.bag, path)
+    if predicate.exists is not None:
+        return QueryString("({} IS NOT NULL)" if predicate.exists else "({} IS NULL)", found)
+    if speaks() == "postgres":
+        return QueryString("({} = {}::jsonb)", found, strictjson.encode(predicate.equals))
+    return QueryString("({} = json({}))", found, strictjson.encode(predicate.equals))
+
+
+def _found(bag: Bag, path: tuple[str | int, ...]) -> QueryString:
+    """Read a value of a bag as JSON, or SQL NULL where there is none."""
+    column = {Bag.PUBLIC: "public_bag", Bag.PRIVATE: "private_bag", Bag.UNSAFE: "unsafe_bag"}[bag]
+    one = "(SELECT {} FROM user_metadata m WHERE m.user_id = app_user.id)"
+    if speaks() == "postgres":
+        steps = [str(part) for part in path]
+        return QueryString(one, QueryString(f"m.{column}::jsonb #> {{}}::text[]", steps))
+    return QueryString(one, QueryString(f"m.{column} -> {{}}", _sqlite_path(path)))
+
+
+def _sqlite_path(path: tuple[str | int, ...]) -> str:
+    if any(isinstance(part, str) and ('"' in part or "\\" in part) for part in path):
+        raise FilterRefused("A key with a quote cannot be asked for.", path=_METADATA_PATH)
+    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f'."{part}"' for part in path)
+
+
+def _all(parts: list[QueryString]) -> QueryString | None:
+    return _joined(" AND ", parts) if parts else None
+
+
+def _joined(word: str, parts: list[QueryString]) -> QueryString:
+    return QueryString("(" + word.join("{}" for _ in parts) + ")", *parts)
+

@@ -1,0 +1,379 @@
+"""The use cases of accounts and their addresses."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from piccolo.querystring import QueryString
+
+from app.access import Actor
+from app.audit import AuditLog
+from app.clock import Clock
+from app.config import sections
+from app.ids import new_id
+from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
+from app.persistence import NotUnique, Row, fetch, fetch_composed, fetch_row, transaction
+from app.strictjson import Json
+from app.text import email_key, username_key
+from app.users.accounts import (
+    Account,
+    Email,
+    NewEmail,
+    NewUser,
+    ProfileChanges,
+    address_key,
+)
+from app.users.errors import (
+    EmailIsPrimary,
+    EmailLimitReached,
+    EmailNotFound,
+    EmailTaken,
+    IdentifierMissing,
+    PrimaryEmailWrong,
+    UserExists,
+    UsernameTaken,
+    UserNotFound,
+)
+from app.users.filters import UserFilter, UserOrder, condition
+from app.users.paging import Page, PageRequest, Position
+from app.users.tables import EmailAddress, RetiredUser, User
+
+COLUMNS = (
+    "id, username, name, given_name, family_name, picture, locale, created_at, updated_at, "
+    "last_sign_in_at"
+)
+_BY_ID = f"SELECT {COLUMNS} FROM app_user WHERE id = $1"
+_BY_USERNAME = f"SELECT {COLUMNS} FROM app_user WHERE username_key = $1"
+_BY_EMAIL = (
+    f"SELECT {', '.join('u.' + name for name in COLUMNS.split(', '))} FROM email e "
+    "JOIN app_user u ON u.id = e.user_id WHERE e.address_key = $1"
+)
+_LOCK = f"SELECT {COLUMNS} FROM app_user WHERE id = $1 FOR UPDATE"
+_EMAIL_COLUMNS = (
+    EmailAddress.id,
+    EmailAddress.user_id,
+    EmailAddress.address,
+    EmailAddress.is_primary,
+    EmailAddress.is_verified,
+    EmailAddress.created_at,
+    EmailAddress.updated_at,
+)
+_TAKEN = {
+    "app_user__id": UserExists,
+    "app_user__username_key": UsernameTaken,
+    "email__address_key": EmailTaken,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Users:
+    """Accounts: made, found, changed, deleted. Uniqueness is the database's to hold."""
+
+    emails: sections.Email
+    usernames: sections.Username
+    metadata: Metadata
+    audit: AuditLog
+    clock: Clock
+
+    async def by_id(self, user_id: UUID) -> Account | None:
+        """Find an account by its id."""
+        return _account(await fetch_row(_BY_ID, user_id))
+
+    async def by_email(self, address: str) -> Account | None:
+        """Find the account that has an address, however it is spelled (SEC-114)."""
+        key = email_key(address)
+        return _account(await fetch_row(_BY_EMAIL, key)) if key else None
+
+    async def by_username(self, username: str) -> Account | None:
+        """Find the account that has a user name, however it is spelled (SEC-114)."""
+        key = username_key(username)
+        return _account(await fetch_row(_BY_USERNAME, key)) if "\0" not in key else None
+
+    async def page(
+        self,
+        asked: PageRequest,
+        wanted: UserFilter | None = None,
+        order: UserOrder = UserOrder.CREATED_AT_DESC,
+    ) -> Page[Account]:
+        """List accounts, newest first unless asked otherwise.
+
+        Raises:
+            FilterRefused: The filter cannot be asked of the database.
+        """
+        descending = (order is UserOrder.CREATED_AT_DESC) != asked.backwards
+        parts = [part for part in (_beyond(asked.beyond, descending=descending),) if part]
+        if wanted is not None and (filtered := condition(wanted)):
+            parts.append(filtered)
+        where = " AND ".join("{}" for _ in parts)
+        direction = "DESC" if descending else "ASC"
+        query = QueryString(
+            f"SELECT {COLUMNS} FROM app_user {'WHERE ' + where if parts else ''} "
+            f"ORDER BY created_at {direction}, id {direction} LIMIT {{}}",
+            *parts,
+            asked.size + 1,
+        )
+        return Page.of([Account(**row) for row in await fetch_composed(query)], asked)
+
+    async def emails_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, list[Email]]:
+        """Read the addresses of some users, in one statement, oldest first."""
+        rows = (
+            await EmailAddress.select(*_EMAIL_COLUMNS)
+            .where(EmailAddress.user_id.is_in(list(user_ids)))
+            .order_by(EmailAddress.created_at)
+            .order_by(EmailAddress.id)
+        )
+        found: dict[UUID, list[Email]] = {user_id: [] for user_id in user_ids}
+        for row in rows:
+            found[row["user_id"]].append(Email(**row))
+        return found
+
+    async def create(self, actor: Actor, new: NewUser) -> tuple[Account, Bags]:
+        """Make an account with its addresses and bags, all of it or nothing.
+
+        Raises:
+            IdentifierMissing: It has neither an address nor a user name.
+            PrimaryEmailWrong: More than one address is primary, or none of several.
+            EmailInvalid, UsernameInvalid, TextInvalid, PictureInvalid: A value breaks its rule.
+            UserExists, EmailTaken, UsernameTaken: Somebody has it.
+            MetadataRefused: A bag may not hold what it is given.
+        """
+        columns = new.profile.checked(self.usernames)
+        emails = _with_primary(new.emails)
+        if not emails and not columns.get("username"):
+            raise IdentifierMissing
+        now = self.clock()
+        user_id = new.id or new_id()
+        async with transaction():
+            if await RetiredUser.exists().where(RetiredUser.id == user_id):
+                raise UserExists(path=("id",))
+            account = await self._insert(user_id, columns, new.created_at or now, now)
+            for n, email in enumerate(emails):
+                await self._insert_email(user_id, email, now, ("emails", str(n), "address"))
+            bags = await self.metadata.seed(user_id, new.bags)
+            await self.audit.record("user_created", actor, subject=user_id)
+        return account, bags
+
+    async def update(self, actor: Actor, user_id: UUID, changes: ProfileChanges) -> Account:
+        """Change an account's profile.
+
+        Raises:
+            NotFound: There is no such user.
+            UsernameInvalid, TextInvalid, PictureInvalid, UsernameTaken: A value is refused.
+            IdentifierMissing: The user name would go and nothing else addresses the account.
+        """
+        columns = changes.checked(self.usernames)
+        async with transaction():
+            account = await self._locked(user_id)
+            if not columns:
+                return account
+            if columns.get("username", "") is None:
+                await self._require_email(user_id)
+            account = await self._write(user_id, columns)
+            details = {"fields": sorted(columns.keys() - {"username_key"})}
+            await self.audit.record("user_updated", actor, subject=user_id, details=details)
+        return account
+
+    async def update_own(
+        self,
+        actor: Actor,
+        changes: ProfileChanges,
+        unsafe: Json | Unset = UNSET,
+        if_metadata_version: int | None = None,
+    ) -> tuple[Account, Bags | None]:
+        """Change what is the caller's own: the profile and the unsafe bag, both or neither.
+
+        Raises:
+            Unauthenticated: There is no signed-in user.
+            MetadataVersionConflict, MetadataRefused: See `Metadata.change`.
+        """
+        user_id = actor.require_user()
+        bags = None
+        async with transaction():
+            account = await self.update(actor, user_id, changes)
+            if unsafe is not UNSET or if_metadata_version is not None:
+                bags = await self.metadata.change(
+                    actor, user_id, BagChanges(unsafe=unsafe), if_version=if_metadata_version
+                )
+        return account, bags
+
+    async def delete(self, actor: Actor, user_id: UUID) -> None:
+        """Delete an account with all that belongs to it; its id is never given out again (SEC-122).
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        async with transaction():
+            await self._locked(user_id)
+            await User.delete().where(User.id == user_id)
+            await RetiredUser.insert(RetiredUser(id=user_id, retired_at=self.clock()))
+            await self.audit.record("user_deleted", actor, subject=user_id)
+
+    async def add_email(self, actor: Actor, user_id: UUID, new: NewEmail) -> Email:
+        """Give an account another address; the first one is primary.
+
+        Raises:
+            NotFound, EmailLimitReached, EmailInvalid, EmailTaken: It is refused.
+        """
+        async with transaction():
+            await self._locked(user_id)
+            present = (await self.emails_of([user_id]))[user_id]
+            if len(present) >= self.emails.limit:
+                raise EmailLimitReached
+            primary = new.is_primary or not present
+            if primary:
+                await self._clear_primary(user_id)
+            email = NewEmail(new.address, primary, new.is_verified)
+            made = await self._insert_email(user_id, email, self.clock(), ("address",))
+            details = {"email": made.address}
+            await self.audit.record("email_created", actor, subject=user_id, details=details)
+        return made
+
+    async def set_primary_email(self, actor: Actor, user_id: UUID, email_id: UUID) -> Email:
+        """Make one of an account's addresses the primary one.
+
+        Raises:
+            NotFound: There is no such user or address.
+        """
+        async with transaction():
+            email = await self._email(user_id, email_id)
+            if not email.is_primary:
+                await self._clear_primary(user_id)
+                await self._change_email(email_id, is_primary=True)
+                details = {"email": email.address}
+                await self.audit.record(
+                    "primary_email_changed", actor, subject=user_id, details=details
+                )
+            return await self._email(user_id, email_id)
+
+    async def verify_email(self, actor: Actor, user_id: UUID, email_id: UUID) -> Email:
+        """Mark an address as verified.
+
+        Raises:
+            NotFound: There is no such user or address.
+        """
+        async with transaction():
+            email = await self._email(user_id, email_id)
+            if not email.is_verified:
+                await self._change_email(email_id, is_verified=True)
+                details = {"email": email.address}
+                await self.audit.record("email_verified", actor, subject=user_id, details=details)
+            return await self._email(user_id, email_id)
+
+    async def delete_email(self, actor: Actor, user_id: UUID, email_id: UUID) -> None:
+        """Take an address from an account.
+
+        Raises:
+            NotFound: There is no such user or address.
+            EmailIsPrimary: The primary address stays.
+        """
+        async with transaction():
+            email = await self._email(user_id, email_id)
+            if email.is_primary:
+                raise EmailIsPrimary(path=("email_id",))
+            await EmailAddress.delete().where(EmailAddress.id == email_id)
+            details = {"email": email.address}
+            await self.audit.record("email_deleted", actor, subject=user_id, details=details)
+
+    async def _locked(self, user_id: UUID) -> Account:
+        rows = await fetch(_LOCK, user_id)
+        if not rows:
+            raise UserNotFound
+        return Account(**rows[0])
+
+    async def _insert(
+        self, user_id: UUID, columns: dict[str, str | None], created_at: datetime, now: datetime
+    ) -> Account:
+        row = User(id=user_id, created_at=created_at, updated_at=now, **columns)
+        try:
+            await User.insert(row)
+        except NotUnique as error:
+            raise _taken(error, ("username",)) from error
+        return Account(**{name: getattr(row, name) for name in Account.__slots__})
+
+    async def _write(self, user_id: UUID, columns: dict[str, str | None]) -> Account:
+        values = {getattr(User, name): value for name, value in columns.items()}
+        try:
+            await User.update({**values, User.updated_at: self.clock()}).where(User.id == user_id)
+        except NotUnique as error:
+            raise _taken(error, ("username",)) from error
+        return await self._locked(user_id)
+
+    async def _insert_email(
+        self, user_id: UUID, new: NewEmail, now: datetime, path: tuple[str, ...]
+    ) -> Email:
+        key = address_key(new.address, self.emails.max_length, path)
+        row = EmailAddress(
+            id=new_id(),
+            user_id=user_id,
+            address=new.address.strip(),
+            address_key=key,
+            is_primary=new.is_primary,
+            is_verified=new.is_verified,
+            created_at=now,
+            updated_at=now,
+        )
+        try:
+            await EmailAddress.insert(row)
+        except NotUnique as error:
+            raise _taken(error, path) from error
+        return Email(**{name: getattr(row, name) for name in Email.__slots__})
+
+    async def _email(self, user_id: UUID, email_id: UUID) -> Email:
+        """Read an address of an account whose row is then locked."""
+        await self._locked(user_id)
+        for email in (await self.emails_of([user_id]))[user_id]:
+            if email.id == email_id:
+                return email
+        raise EmailNotFound
+
+    async def _change_email(
+        self, email_id: UUID, *, is_primary: bool | None = None, is_verified: bool | None = None
+    ) -> None:
+        values = {EmailAddress.is_primary: is_primary, EmailAddress.is_verified: is_verified}
+        given = {column: value for column, value in values.items() if value is not None}
+        await EmailAddress.update({**given, EmailAddress.updated_at: self.clock()}).where(
+            EmailAddress.id == email_id
+        )
+
+    async def _clear_primary(self, user_id: UUID) -> None:
+        await EmailAddress.update({EmailAddress.is_primary: False}).where(
+            EmailAddress.user_id == user_id
+        )
+
+    async def _require_email(self, user_id: UUID) -> None:
+        if not (await self.emails_of([user_id]))[user_id]:
+            raise IdentifierMissing(path=("username",))
+
+
+def _account(row: Row | None) -> Account | None:
+    return None if row is None else Account(**row)
+
+
+def _with_primary(emails: tuple[NewEmail, ...]) -> tuple[NewEmail, ...]:
+    """Make a single address the primary one; of several exactly one must be."""
+    if len(emails) == 1:
+        return (NewEmail(emails[0].address, is_primary=True, is_verified=emails[0].is_verified),)
+    if emails and sum(email.is_primary for email in emails) != 1:
+        raise PrimaryEmailWrong(path=("emails",))
+    return emails
+
+
+def _taken(error: NotUnique, path: tuple[str, ...]) -> UserExists | UsernameTaken | EmailTaken:
+    leaf = _TAKEN.get(error.constraint)
+    if leaf is None:
+        raise error
+    return leaf(path=("id",) if leaf is UserExists else path)
+
+
+def _beyond(position: Position | None, *, descending: bool) -> QueryString | None:
+    """Ask for rows past a position, in a form that both databases answer from the index."""
+    if position is None:
+        return None
+    sign = "<" if descending else ">"
+    return QueryString(
+        f"(created_at {sign}= {{}} AND (created_at {sign} {{}} OR id {sign} {{}}))",
+        position.at,
+        position.at,
+        position.id,
+    )

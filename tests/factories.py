@@ -1,0 +1,70 @@
+"""Makes what tests need, through the services."""
+
+import itertools
+from typing import Any
+
+import msgspec
+
+from app.access import ALL_SCOPES, SYSTEM, Actor, SecretKeyPrincipal, SessionPrincipal
+from app.assembly import Services
+from app.config import Config
+from app.metadata import BagChanges
+from app.secretkeys import NewSecretKey
+from app.sessions import Issued
+from app.users import Account, NewEmail, NewUser, ProfileChanges
+
+TABLES = (
+    "audit_event",
+    "user_session",
+    "user_metadata",
+    "email",
+    "app_user",
+    "retired_user",
+    "secret_key",
+    "signing_key",
+)
+"""Children first."""
+
+_numbers = itertools.count(1)
+
+
+async def make_user(services: Services, *, email: str | None = None, **given: Any) -> Account:
+    """A user with one verified primary address; `public`, `private` and `unsafe` seed the bags."""
+    address = email or f"user{next(_numbers)}@example.com"
+    bags = {name: given.pop(name) for name in ("public", "private", "unsafe") if name in given}
+    new = NewUser(
+        emails=(NewEmail(address, is_primary=True, is_verified=True),),
+        profile=ProfileChanges(**given),
+        bags=BagChanges(**bags),
+    )
+    account, _ = await services.users.create(SYSTEM, new)
+    return account
+
+
+async def make_session(services: Services, user: Account) -> Issued:
+    """A session of a user."""
+    return await services.sessions.issue(SYSTEM, user.id)
+
+
+async def make_key(services: Services, *scopes: str) -> str:
+    """The text of a secret key, with every scope unless some are named."""
+    new = NewSecretKey("test", scopes or (ALL_SCOPES,))
+    _, secret = await services.secret_keys.create(SYSTEM, new, None)
+    return secret
+
+
+async def key_actor(services: Services, *scopes: str) -> Actor:
+    """An actor that bears a secret key."""
+    principal = await services.secret_keys.authenticate(await make_key(services, *scopes))
+    assert isinstance(principal, SecretKeyPrincipal)
+    return Actor(secret_key=principal)
+
+
+def session_actor(issued: Issued) -> Actor:
+    """An actor that bears a session."""
+    return Actor(session=SessionPrincipal(issued.session.id, issued.session.user_id))
+
+
+def with_config(services: Services, **changes: Any) -> Config:
+    """The services' configuration with other sections."""
+    return msgspec.structs.replace(services.config, **changes)
