@@ -76,6 +76,16 @@ class Actor:
             raise Unauthenticated
         return self.session.user_id
 
+    def require_session(self) -> UUID:
+        """Give the id of the session that the request bears.
+
+        Raises:
+            Unauthenticated: It bears none that is valid.
+        """
+        if self.session is None:
+            raise Unauthenticated
+        return self.session.id
+
     def require_scopes(self, *wanted: str) -> SecretKeyPrincipal:
         """Give the secret key, if it carries all of *wanted*.
 

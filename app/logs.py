@@ -5,6 +5,7 @@ writing its name down. Requests have a stream of their own that gathers lines an
 together, since a write for every request would cost more than answering it.
 """
 
+import json
 import logging
 import sys
 import traceback
@@ -26,7 +27,7 @@ def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
-    for chatty in ("httpx", "httpcore", "uvicorn.access", "asyncio"):
+    for chatty in ("uvicorn", "piccolo", "asyncio"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -74,7 +75,10 @@ class RequestLog:
 
 def line(fields: dict[str, Any]) -> str:
     """Write *fields* as one line of JSON in which no character starts a new one (SEC-117)."""
-    return _printable(_encoder.encode(fields).decode("utf-8", "replace"))
+    try:
+        return _printable(_encoder.encode(fields).decode("utf-8"))
+    except UnicodeEncodeError:  # half of a surrogate pair, which only the slower printer escapes
+        return json.dumps(fields, default=str, skipkeys=True)
 
 
 def _printable(text: str) -> str:

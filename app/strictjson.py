@@ -8,6 +8,7 @@ they went in.
 import json
 import math
 from collections.abc import Iterator
+from decimal import Decimal
 from json.decoder import JSONDecoder
 from typing import Any
 
@@ -22,7 +23,9 @@ MAX_DEPTH = 32
 ENVELOPE_DEPTH = 4
 _INT64 = range(-(2**63), 2**63)
 _MAX_DIGITS = 4_000
+_MAX_EXPONENT = 400  # PostgreSQL's numeric ends at 16,383 digits behind the point
 _encoder = msgspec.json.Encoder()
+_sorting_encoder = msgspec.json.Encoder(order="deterministic")
 
 
 class NotJson(ValueError):
@@ -64,14 +67,21 @@ def exact_number(text: str) -> int | msgspec.Raw:
     """Keep a JSON number: as `int` where 64 bits hold it, else as its own text.
 
     Raises:
-        NotJson: Its magnitude has no finite double, or it has too many digits.
+        NotJson: Its magnitude has no finite double, or it has too many digits or too great an
+            exponent for a database to compute with.
     """
-    if len(text) > _MAX_DIGITS or not math.isfinite(float(text)):
+    if len(text) > _MAX_DIGITS or not math.isfinite(float(text)) or _is_extreme(text):
         raise NotJson("A number is out of range.")
     if text.lstrip("-").isdigit():
         number = int(text)
         return number if number in _INT64 and text != "-0" else msgspec.Raw(text.encode())
     return msgspec.Raw(text.encode())
+
+
+def canonical(text: str) -> str:
+    """Rewrite JSON so that equal values become equal texts: keys sorted, numbers in one spelling."""
+    value = json.loads(text, parse_int=_one_spelling, parse_float=_one_spelling)
+    return _sorting_encoder.encode(value).decode("utf-8")
 
 
 def depth(value: Json) -> int:
@@ -93,6 +103,21 @@ def _children(node: dict[str, Json] | list[Json]) -> Iterator[Json]:
 def _refuse_depth(value: Json) -> None:
     if depth(value) > MAX_DEPTH + ENVELOPE_DEPTH:
         raise NotJson("The value is nested too deeply.")
+
+
+def _is_extreme(number: str) -> bool:
+    exponent = number.lower().partition("e")[2]
+    return abs(int(exponent or 0)) > _MAX_EXPONENT
+
+
+def _one_spelling(number: str) -> msgspec.Raw:
+    """Write a number as its digits without trailing zeros, and a power of ten."""
+    sign, digits, exponent = Decimal(number).as_tuple()
+    kept = "".join(map(str, digits)).rstrip("0")
+    if not kept:
+        return msgspec.Raw(b"0")
+    power = int(exponent) + len(digits) - len(kept)
+    return msgspec.Raw(f"{'-' * sign}{kept}e{power}".encode())
 
 
 def _unique(pairs: list[tuple[str, Json]]) -> dict[str, Json]:

@@ -6,6 +6,7 @@ import unicodedata
 import idna
 
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the brackets
+_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LOCAL = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}")
 _HOST = re.compile(r"(?=.{1,253}\Z)([a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)(\.[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?)*")
 
@@ -25,13 +26,18 @@ def email_key(address: str) -> str | None:
     """
     trimmed = address.strip()
     local, at, domain = trimmed.rpartition("@")
-    if not at or len(trimmed) > MAX_ADDRESS:
+    if not at or len(trimmed) > MAX_ADDRESS or not is_printable(trimmed):
         return None
     folded, host = username_key(local), _host_key(domain)
     if host is None or not _is_local_part(folded):
         return None
     key = f"{folded}@{host}"
     return key if len(key.encode()) <= MAX_ADDRESS else None
+
+
+def is_storable(value: str) -> bool:
+    """Say whether every database keeps *value*: no U+0000, no half of a surrogate pair."""
+    return _UNSTORABLE.search(value) is None
 
 
 def is_printable(value: str) -> bool:

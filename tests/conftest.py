@@ -3,15 +3,28 @@
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
 
 import pytest
+from databases import Fresh, administer, environment_of
 from factories import TABLES
+from hypothesis import HealthCheck, settings
+from replicas import Replica, started
 from services import postgres_url
 
 from app import logs
 from app.assembly import Services, assemble
 from app.config import Config, load
 from app.persistence import Migrations, connect, disconnect, fetch
+
+settings.register_profile(
+    "tests",
+    deadline=None,  # the machine may be busy
+    database=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+settings.load_profile("tests")
 
 
 class FakeClock:
@@ -78,6 +91,45 @@ async def services(empty: Config, clock: FakeClock) -> Services:
     assembled = assemble(empty, clock=clock)
     await assembled.signing_keys.load()
     return assembled
+
+
+@pytest.fixture
+async def fresh(database: Config, tmp_path: Path) -> AsyncIterator[Fresh]:
+    """Makes configurations, each of an empty database of its own, of the kind under test."""
+    url = database.database.url.reveal()
+    made: list[str] = []
+
+    async def make(**environment: str) -> Config:
+        made.append(f"sekisho_test_{uuid4().hex}")
+        folder = tmp_path / made[-1]
+        folder.mkdir()
+        values = {"DATA_DIR": str(folder), **environment}
+        if url:
+            await administer(url, f"CREATE DATABASE {made[-1]}")
+            values["DATABASE_URL"] = urlsplit(url)._replace(path=f"/{made[-1]}").geturl()
+        return load(_nothing(folder), values)
+
+    yield make
+    for name in made if url else ():
+        await administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture(scope="session")
+async def processes() -> AsyncIterator[list[Replica]]:
+    """Five other processes of the product, which serve one test after the other."""
+    async with started(5) as replicas:
+        yield replicas
+
+
+@pytest.fixture
+async def replicas(services: Services, processes: list[Replica]) -> AsyncIterator[list[Replica]]:
+    """Two other processes, open on the database of `services`."""
+    environment = environment_of(services.config)
+    for replica in processes[:2]:
+        await replica.ask("begin", environment=environment)
+    yield processes[:2]
+    for replica in processes[:2]:
+        await replica.ask("finish")
 
 
 @pytest.fixture(autouse=True, scope="session")

@@ -1,8 +1,9 @@
 """The GJSON path language (as of GJSON 1.19): `get` reads one result out of a JSON text.
 
-Results keep the exact spelling of the document. Whatever goes beyond the bounds below, or beyond
-`MAX_DEPTH`, `MAX_NESTING` and `MAX_STEPS` of `gjson_text`, yields no result, so that no document
-and no path, however hostile, holds up the server (SEC-124).
+Results keep the exact spelling of the document. Every recorded case of the reference engine comes
+out the same, its quirks included. Whatever goes beyond `MAX_PATH`, or beyond `MAX_DEPTH`,
+`MAX_NESTING` and `MAX_STEPS` of `gjson_text`, yields no result, so that no document and no path,
+however hostile, holds up the server (SEC-124).
 """
 
 from dataclasses import dataclass
@@ -66,12 +67,10 @@ _NO_RESULT = Result(exists=False, type=Type.NONE, raw="", string="")
 
 
 def _plain_part(step: Step, path: str) -> str | int | None:
-    goes_on = step.descends or step.rest is None
-    if not goes_on or not isinstance(step.selector, Key) or step.selector.pattern:
+    key = step.selector
+    is_piped = step.rest is not None and not step.descends
+    if is_piped or path.startswith("#") or not isinstance(key, Key) or key.pattern:
         return None
-    name = step.selector.name
-    if path.startswith("#"):
-        return None
-    if not is_index(name) or path.startswith("\\"):
-        return name
-    return int(name) if str(int(name)) == name else None
+    if not is_index(key.name) or not path.startswith(key.name):
+        return key.name
+    return int(key.name) if str(int(key.name)) == key.name else None

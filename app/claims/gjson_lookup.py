@@ -29,8 +29,8 @@ from app.claims.gjson_path import (
 )
 from app.claims.gjson_text import Type, Value
 
-_STAGE = 6
-"""Units of work for one stage of a path, apart from what it does to its value."""
+_STAGE, _COMPARING = 8, 2
+"""Units of work for one stage of a path, apart from what it does, and for one comparison."""
 
 
 def find(value: Value, path: str) -> Value:
@@ -45,6 +45,7 @@ def find(value: Value, path: str) -> Value:
     while rest is not None:
         work.spend(_STAGE)
         value, rest = _stage(value, rest)
+    work.copy(value.end - value.start)
     work.leave()
     return value
 
@@ -60,7 +61,7 @@ def _stage(value: Value, path: str) -> tuple[Value, str | None]:
         case Multipath() as multipath:
             return _combined(value, multipath), multipath.rest
         case Lines(rest):
-            return _walk(value.derive(array_of([value.raw])), rest)
+            return _walk(value.derive(array_of([value.as_lines()])), rest)
         case None:
             return _walk(value, path)
 
@@ -138,6 +139,7 @@ def _every(hits: Iterator[Value], query: Query, origin: Value) -> Value:
 
 
 def _is_hit(element: Value, condition: Condition) -> bool:
+    element.source.work.spend(_COMPARING)
     if element.type is Type.JSON:
         return holds(condition, find(element, condition.left))
     return not condition.left and holds(condition, element)

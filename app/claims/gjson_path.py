@@ -19,10 +19,12 @@ DIG = "dig"
 
 _NAMES = {*MODIFIERS, DIG}
 _REMEMBERED = 1024
+_BLANKS = " \t\r\n"
 _COMPONENT = re.compile(r"[^.|\\]*+(?:\\(?:.|\Z)[^.|\\]*+)*+", re.DOTALL)
 _ESCAPE = re.compile(r"\\(.?)", re.DOTALL)
 _CALL = re.compile(r"@([^.|:]*+)")
 _QUOTED = re.compile(STRING, re.DOTALL)
+# Unlike in a document, a quote that is never closed is an ordinary character.
 _TOKEN = re.compile(
     r'\\.|"[^"\\]*+(?:\\.[^"\\]*+)*+"|[()\[\]{}]|[!<>=]=|!%|[!<>=%]|[,:|]', re.DOTALL
 )
@@ -253,10 +255,10 @@ def _condition(text: str) -> Condition:
     for token in _outside_brackets(text):
         if token[0][0] in "!<>=%":
             operator = "=" if token[0] == "==" else token[0]
-            right = _unquoted(text[token.end() :].strip())
-            left = text[: token.start()].strip()
+            right = _unquoted(text[token.end() :].strip(_BLANKS))
+            left = text[: token.start()].strip(_BLANKS)
             return Condition(left, operator, right, number(right), _pattern(right))
-    return Condition(text.strip(), "", "", 0, ())
+    return Condition(text.strip(_BLANKS), "", "", 0, ())
 
 
 def _unquoted(text: str) -> str:

@@ -7,6 +7,9 @@ from dataclasses import dataclass
 from app.claims.gjson_text import STRING, Type, Value
 
 _SHORTEST_LINE = 3
+_LAYING_OUT = 4
+"""Units of work for one value, apart from finding it."""
+
 _TOKEN = re.compile(rf'{STRING}|[^\x00-\x20",{{]++|[,{{]', re.DOTALL)
 
 
@@ -54,6 +57,7 @@ class _Page:
         self._column = len(line) + 1 if line_break else self._column + len(text)
 
     def _laid_out(self, value: Value, level: int) -> Iterator[str | tuple[Value, int]]:
+        self._work.spend(_LAYING_OUT)
         if value.type is not Type.JSON:
             yield value.raw
         elif value.is_array and (line := self._on_one_line(value)):

@@ -20,14 +20,14 @@ MAX_DEPTH = 512
 MAX_NESTING = 32
 """Paths that may run inside one another: multipaths, queries, parts after `#.`, and `@dig`."""
 
-MAX_STEPS = 60_000
-"""Units of work that one lookup may take, each well under a microsecond."""
+MAX_STEPS = 30_000
+"""Units of work that one lookup may take, each about half a microsecond."""
 
 CHARACTERS_PER_STEP = 64
 """Characters that copying or decoding handles in one unit of work."""
 
-_SCAN = 3
-"""Units of work for the next element or member."""
+_SCANNING, _UNQUOTING, _UNESCAPING = 3, 2, 6
+"""Units of work for the next element or member, for a string's text, and for one with escapes."""
 
 STRING = r'"[^"\\]*+(?:\\.[^"\\]*+)*+"?+'
 """The pattern of a JSON string; one left open runs to the end of the text."""
@@ -37,8 +37,8 @@ _NO_VALUE = r'[^"\[\]{}0-9+\-tfniIN]*+'
 _FIRST = re.compile(rf"[\x00-\x20]*+{_VALUE}?", re.DOTALL)
 _ELEMENT = re.compile(rf"{_NO_VALUE}{_VALUE}?", re.DOTALL)
 _MEMBER = re.compile(rf'[^"\[\]{{}}]*+(?:({STRING}){_NO_VALUE}{_VALUE})?', re.DOTALL)
-_CONTAINER, _KEY = 1, 1
-_BRACKET = re.compile(rf"{STRING}|[\[\]{{}}]", re.DOTALL)
+_CONTAINER, _KEY = 1, 1  # groups: what opens a container, in a member counted from its key on
+_BRACKET = re.compile(rf'(?:[^"\[\]{{}}]++|{STRING})*+([\[\]{{}}])?', re.DOTALL)
 _NO_SPACE = re.compile(rf'(?:{STRING}|[^"\x00-\x20]++)++', re.DOTALL)
 _DECODABLE = re.compile(r'(?:[^\\"]++|\\["\\/bfnrt]|\\u[0-9a-fA-F]{4})*+')
 _SURROGATE = re.compile("[\ud800-\udfff]")
@@ -138,8 +138,8 @@ class Source:
     def scan(self, wanted: re.Pattern[str], position: int) -> re.Match[str] | None:
         """Match what comes next, with a group for what it holds or none where nothing is left."""
         found = wanted.match(self.text, position)
-        self.work.spend(_SCAN)
-        self.work.copy(found.end() - position if found else 0)
+        length = found.end() - position if found else 0
+        self.work.spend(_SCANNING + length // CHARACTERS_PER_STEP)
         return found
 
     def end(self, start: int) -> int:
@@ -163,15 +163,16 @@ class Source:
     def _find_ends(self, start: int) -> None:
         # Notes the ends of everything inside as well, so that nothing is scanned twice.
         still_open: list[int] = []
-        for token in _BRACKET.finditer(self.text, start):
-            self.work.spend(1)
-            bracket = self.text[token.start()]
-            if bracket in "[{":
-                still_open.append(token.start())
+        for found in _BRACKET.finditer(self.text, start):
+            self.work.spend(1 + (found.end() - found.start()) // CHARACTERS_PER_STEP)
+            if found[1] is None:
+                break
+            if found[1] in "[{":
+                still_open.append(found.start(1))
                 if len(still_open) > MAX_DEPTH:
                     raise Refused
-            elif bracket in "]}":
-                self._ends[still_open.pop()] = token.end()
+            else:
+                self._ends[still_open.pop()] = found.end()
                 if not still_open:
                     return
         self._ends.update(dict.fromkeys(still_open, len(self.text)))
@@ -219,8 +220,10 @@ class Value(NamedTuple):
         """Convert the value to a string: what a template prints."""
         match self.type:
             case Type.STRING:
-                self.source.work.copy(self.end - self.start)
-                return unescape(self.raw[1:].removesuffix('"'))
+                body = self.raw[1:].removesuffix('"')
+                self.source.work.spend(_UNESCAPING if "\\" in body else _UNQUOTING)
+                self.source.work.copy(len(body))
+                return unescape(body)
             case Type.NUMBER:
                 return _decimal(self.raw)
             case Type.TRUE | Type.FALSE:
@@ -252,6 +255,11 @@ class Value(NamedTuple):
             yield from self.elements()
         elif self.is_object:
             yield from (value for _, value in self.members())
+
+    def as_lines(self) -> str:
+        """Give the text to read as JSON lines: of a text's first value, all that follows too."""
+        is_first = self == self.source.value()
+        return self.source.text[self.start :] if is_first else self.raw
 
     def derive(self, text: str) -> "Value":
         """Give the value of a new text, made from this one at this lookup's expense."""

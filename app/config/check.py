@@ -42,9 +42,17 @@ def _listeners(config: Config, refuse: Refuse) -> None:
             parse_listener(address)
         except ValueError as error:
             refuse(f"server.{name}.address: {error}")
-    url = urlsplit(server.public.url)
-    if url.scheme not in ("http", "https") or not url.hostname or url.username is not None:
+    if not _is_web(server.public.url):
         refuse("server.public.url must be an absolute http or https URL")
+
+
+def _is_web(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a broken IPv6 address, or no port
+        return False
+    return parts.scheme in ("http", "https") and has_place and parts.username is None
 
 
 def _proxies(config: Config, refuse: Refuse) -> None:

@@ -15,12 +15,12 @@ import yaml
 from app.config.check import refuse_contradictions
 from app.config.sections import Config, Section
 from app.config.values import Duration, Secret, parse_duration, print_duration
-from app.errors import Invalid
+from app.errors import IdentityError
 
 DEFAULT_FILE = Path("config/config.yaml")
 
 
-class ConfigurationRefused(Invalid):
+class ConfigurationRefused(IdentityError):
     """The configuration cannot be used; the message says where and why."""
 
     code = "configuration_refused"

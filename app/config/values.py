@@ -15,6 +15,7 @@ _UNITS = {
 }
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX_LENGTH = 64
+_LONGEST = 1000 * 365 * 86400.0  # a clock that adds more runs out of years
 
 
 class Secret:
@@ -59,6 +60,8 @@ def parse_duration(text: str) -> Duration:
     if not body or len(body) > _MAX_LENGTH or _PART.sub("", body):
         raise ValueError(f"'{text}' is no duration; write it like 12h, 90m or 1h30m")
     seconds = sum(float(number) * _UNITS[unit] for number, unit in _PART.findall(body))
+    if seconds > _LONGEST:
+        raise ValueError(f"'{text}' is longer than a thousand years")
     return Duration(seconds=sign * seconds)
 
 

@@ -1,13 +1,10 @@
 """How a patch meets a bag, and what may stand in one. Pure."""
 
-import re
-
 from app.config.sections import BagLimit
 from app.metadata.changes import Bag
 from app.metadata.errors import MetadataInvalid, MetadataNotAnObject, MetadataTooLarge
 from app.strictjson import MAX_DEPTH, Json, depth, encode
-
-_UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
+from app.text import is_storable
 
 
 def merge_patch(target: Json, patch: Json) -> Json:
@@ -39,7 +36,7 @@ def check(bag: Bag, value: Json) -> None:
         raise MetadataNotAnObject(bag)
     if depth(value) > MAX_DEPTH:
         raise MetadataInvalid(bag, f"it is nested deeper than {MAX_DEPTH} levels")
-    place = _unstorable(value, ())
+    place = unstorable(value)
     if place is not None:
         raise MetadataInvalid(bag, "a text holds U+0000 or half of a surrogate pair", place)
 
@@ -57,10 +54,10 @@ def compact(bag: Bag, value: Json, limit: BagLimit) -> str:
     return text
 
 
-def _unstorable(value: Json, place: tuple[str, ...]) -> tuple[str, ...] | None:
-    """Find the first text that cannot be kept, and say where it stands."""
+def unstorable(value: Json, place: tuple[str, ...] = ()) -> tuple[str, ...] | None:
+    """Find the first text that no database keeps, and say where it stands."""
     if isinstance(value, str):
-        return place if _UNSTORABLE.search(value) else None
+        return None if is_storable(value) else place
     if isinstance(value, dict):
         named = [(key, (*place, key), item) for key, item in value.items()]
     elif isinstance(value, list):
@@ -68,7 +65,7 @@ def _unstorable(value: Json, place: tuple[str, ...]) -> tuple[str, ...] | None:
     else:
         return None
     for key, here, item in named:
-        found = place if _UNSTORABLE.search(key) else _unstorable(item, here)
+        found = unstorable(item, here) if is_storable(key) else place
         if found is not None:
             return found
     return None

@@ -54,6 +54,8 @@ class Metadata:
 
     async def of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Bags]:
         """Read the public and unsafe bags of some users, in one statement."""
+        if not user_ids:
+            return {}
         table = UserMetadata
         columns = (table.user_id, table.public_bag, table.unsafe_bag, table.version)
         rows = await table.select(*columns).where(table.user_id.is_in(list(user_ids)))
@@ -61,6 +63,8 @@ class Metadata:
 
     async def private_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, str]:
         """Read the private bags of some users, in one statement."""
+        if not user_ids:
+            return {}
         table = UserMetadata
         rows = await table.select(table.user_id, table.private_bag).where(
             table.user_id.is_in(list(user_ids))

@@ -80,8 +80,10 @@ class PooledPostgres(PostgresEngine):
                 return await connection.fetch(sql, *args)
         except asyncpg.UniqueViolationError as error:
             raise NotUnique(error.constraint_name or "") from error
-        except (asyncpg.CharacterNotInRepertoireError, UnicodeEncodeError) as error:
-            raise TextUnstorable from error
+        except asyncpg.DataError as error:
+            if _is_about_text(error):
+                raise TextUnstorable from error
+            raise
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
 
@@ -93,8 +95,10 @@ class PooledPostgres(PostgresEngine):
         try:
             async with self._pool.acquire() as connection:
                 return await connection.fetchrow(sql, *args)
-        except (asyncpg.CharacterNotInRepertoireError, UnicodeEncodeError) as error:
-            raise TextUnstorable from error
+        except asyncpg.DataError as error:
+            if _is_about_text(error):
+                raise TextUnstorable from error
+            raise
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
 
@@ -164,6 +168,12 @@ def _connection_arguments(settings: Database) -> dict[str, Any]:
         }
     parts = urlsplit(url)
     return {"dsn": parts._replace(scheme="postgresql").geturl(), "database": unquote(parts.path[1:])}
+
+
+def _is_about_text(error: asyncpg.DataError) -> bool:
+    """Say whether U+0000 or half of a surrogate pair is the cause."""
+    unencodable = isinstance(error.__cause__, UnicodeEncodeError)
+    return unencodable or isinstance(error, asyncpg.CharacterNotInRepertoireError)
 
 
 def _kind(error: BaseException) -> str:

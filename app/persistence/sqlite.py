@@ -22,6 +22,7 @@ from piccolo.querystring import QueryString
 
 from app.persistence.engine import Dialect, Row
 from app.persistence.errors import DatabaseUnavailable, NotUnique, TextUnstorable
+from app.strictjson import canonical
 
 _READERS = 3
 _BUSY_MS = 15_000
@@ -48,10 +49,11 @@ class LongLivedSqlite(SQLiteEngine):
         if sqlite3.sqlite_version_info < _OLDEST:
             raise DatabaseUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; 3.38 will do.")
         try:
+            Path(self.path).touch(mode=0o600)
             self._lookup = self._connect()
             await self._write(self._writing_connection)
             await self._write(lambda: self._run(self._main, "SELECT count(*) FROM sqlite_master", ()))
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OSError) as error:
             await self.close()
             raise DatabaseUnavailable(f"{self.path} is no database we can use.") from error
 
@@ -161,6 +163,7 @@ class LongLivedSqlite(SQLiteEngine):
         self._connections.append(connection)
         connection.row_factory = dict_factory
         connection.execute("PRAGMA foreign_keys = 1")
+        connection.create_function("canonical_json", 1, _canonical, deterministic=True)
         return connection
 
 
@@ -180,6 +183,11 @@ def _translate(sql: str) -> str:
 
 def _reads(sql: str) -> bool:
     return sql.lstrip().startswith(("SELECT", "WITH", "PRAGMA", "EXPLAIN"))
+
+
+def _canonical(text: str | None) -> str | None:
+    """Give SQLite what PostgreSQL's `jsonb` has: JSON that compares by what it means."""
+    return None if text is None else canonical(text)
 
 
 def _constraint(message: str) -> str:

@@ -128,11 +128,11 @@ class Sessions:
         Raises:
             NotFound: There is no such user.
         """
-        now = self.clock()
         async with transaction():
             rows = await fetch(_LOCK_USER, user_id)
             if not rows:
                 raise NotFound("There is no such user.", path=("user_id",))
+            now = self.clock()  # under the lock, so that who comes later is also the newer
             await fetch(_EVICT, user_id, now, self.config.limit - 1)
             session = self._new(user_id, origin or Origin(), now)
             await SessionRow.insert(
@@ -178,6 +178,8 @@ class Sessions:
         self, user_ids: Sequence[UUID], asked: PageRequest
     ) -> Mapping[UUID, Page[Session]]:
         """List the live sessions of some users, newest first, in one statement."""
+        if not user_ids:
+            return {}
         parts = [QueryString("expires_at > {}", self.clock())]
         ids = QueryString(", ".join("{}" for _ in user_ids), *user_ids)
         parts.append(QueryString("user_id IN ({})", ids))

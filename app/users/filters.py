@@ -4,6 +4,8 @@ Every part of a filter becomes a condition with parameters; no input reaches the
 statement (SEC-098, SEC-121).
 """
 
+import itertools
+import re
 from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
@@ -15,12 +17,17 @@ from app import strictjson
 from app.claims.gjson import plain_path
 from app.errors import Invalid
 from app.metadata import Bag
+from app.metadata.patch import unstorable
 from app.persistence import speaks
-from app.text import email_key, username_key
+from app.text import email_key, is_storable, username_key
 
 _END = "\U0010ffff"
 MAX_CONDITIONS = 50
+MAX_INDEXES = 4
 _METADATA_PATH = ("filter", "metadata", "path")
+_ODD_KEY = re.compile(r"[\x00-\x1f\"\\]|\A(\s*[+-]|\s+|0)\d+\Z")
+"""Keys that SQLite's paths cannot name, and such as PostgreSQL would take for an index."""
+_INDEX = re.compile(r"[0-9]{1,9}")
 
 
 class FilterRefused(Invalid):
@@ -89,7 +96,8 @@ def _parts(wanted: UserFilter) -> list[QueryString]:
     if either:
         parts.append(_joined(" OR ", either))
     if wanted.none_of and (inner := _all(_parts(wanted.none_of))):
-        parts.append(QueryString("NOT ({})", inner))
+        # What cannot be told, such as the sign-in time of who never signed in, does not hold.
+        parts.append(QueryString("NOT COALESCE({}, FALSE)", inner))
     return parts
 
 
@@ -106,7 +114,7 @@ def _ranges(wanted: UserFilter) -> list[QueryString]:
 def _identifiers(wanted: UserFilter) -> list[QueryString]:
     parts = []
     if wanted.search:
-        start = username_key(wanted.search)
+        start = _storable(username_key(wanted.search), ("filter", "search"))
         parts.append(
             QueryString(
                 "((app_user.username_key >= {} AND app_user.username_key < {}) OR app_user.id IN "
@@ -124,34 +132,56 @@ def _identifiers(wanted: UserFilter) -> list[QueryString]:
 
 
 def _bag(predicate: MetadataPredicate) -> QueryString:
-    path = plain_path(predicate.path)
-    if not path:
+    found = _found(predicate.bag, _steps(predicate.path))
+    if predicate.exists is not None:
+        return QueryString("({} IS NOT NULL)" if predicate.exists else "({} IS NULL)", found)
+    if unstorable(predicate.equals) is not None:
+        raise FilterRefused("A text that no bag can hold.", path=("filter", "metadata", "equals"))
+    wanted = strictjson.encode(predicate.equals)
+    if speaks() == "postgres":
+        return QueryString("({} = {}::jsonb)", found, wanted)
+    return QueryString("(canonical_json({}) = {})", found, strictjson.canonical(wanted))
+
+
+def _steps(path: str) -> tuple[str, ...]:
+    """Take a path apart into keys and indexes that both databases follow alike."""
+    steps = plain_path(_storable(path, _METADATA_PATH))
+    if not steps:
         raise FilterRefused(
             "A filter follows keys and indexes joined by dots, such as `plan` or `roles.0`.",
             path=_METADATA_PATH,
         )
-    found = _found(predicate.bag, path)
-    if predicate.exists is not None:
-        return QueryString("({} IS NOT NULL)" if predicate.exists else "({} IS NULL)", found)
-    if speaks() == "postgres":
-        return QueryString("({} = {}::jsonb)", found, strictjson.encode(predicate.equals))
-    return QueryString("({} = json({}))", found, strictjson.encode(predicate.equals))
+    named = tuple(str(step) for step in steps)
+    if any(_ODD_KEY.search(name) for name in named) or _indexes(named) > MAX_INDEXES:
+        raise FilterRefused("A filter cannot follow this path.", path=_METADATA_PATH)
+    return named
 
 
-def _found(bag: Bag, path: tuple[str | int, ...]) -> QueryString:
+def _found(bag: Bag, steps: tuple[str, ...]) -> QueryString:
     """Read a value of a bag as JSON, or SQL NULL where there is none."""
     column = {Bag.PUBLIC: "public_bag", Bag.PRIVATE: "private_bag", Bag.UNSAFE: "unsafe_bag"}[bag]
     one = "(SELECT {} FROM user_metadata m WHERE m.user_id = app_user.id)"
     if speaks() == "postgres":
-        steps = [str(part) for part in path]
-        return QueryString(one, QueryString(f"m.{column}::jsonb #> {{}}::text[]", steps))
-    return QueryString(one, QueryString(f"m.{column} -> {{}}", _sqlite_path(path)))
+        return QueryString(one, QueryString(f"m.{column}::jsonb #> {{}}::text[]", list(steps)))
+    paths = _sqlite_paths(steps)
+    tries = ", ".join(f"m.{column} -> {{}}" for _ in paths)
+    return QueryString(one, QueryString(f"COALESCE({tries}, NULL)", *paths))
 
 
-def _sqlite_path(path: tuple[str | int, ...]) -> str:
-    if any(isinstance(part, str) and ('"' in part or "\\" in part) for part in path):
-        raise FilterRefused("A key with a quote cannot be asked for.", path=_METADATA_PATH)
-    return "$" + "".join(f"[{part}]" if isinstance(part, int) else f'."{part}"' for part in path)
+def _sqlite_paths(steps: tuple[str, ...]) -> list[str]:
+    """Spell a path in each way it can be meant: a number is an element's, or an object's key."""
+    both = [(f'."{step}"', f"[{step}]")[: 1 + _indexes((step,))] for step in steps]
+    return ["$" + "".join(spelling) for spelling in itertools.product(*both)]
+
+
+def _indexes(steps: tuple[str, ...]) -> int:
+    return sum(_INDEX.fullmatch(step) is not None for step in steps)
+
+
+def _storable(text: str, path: tuple[str, ...]) -> str:
+    if not is_storable(text):
+        raise FilterRefused("A text that nothing can hold.", path=path)
+    return text
 
 
 def _all(parts: list[QueryString]) -> QueryString | None:

@@ -15,7 +15,7 @@ from app.ids import new_id
 from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
 from app.persistence import NotUnique, Row, fetch, fetch_composed, fetch_row, transaction
 from app.strictjson import Json
-from app.text import email_key, username_key
+from app.text import email_key, is_storable, username_key
 from app.users.accounts import (
     Account,
     Email,
@@ -88,7 +88,7 @@ class Users:
     async def by_username(self, username: str) -> Account | None:
         """Find the account that has a user name, however it is spelled (SEC-114)."""
         key = username_key(username)
-        return _account(await fetch_row(_BY_USERNAME, key)) if "\0" not in key else None
+        return _account(await fetch_row(_BY_USERNAME, key)) if is_storable(key) else None
 
     async def page(
         self,
@@ -117,6 +117,8 @@ class Users:
 
     async def emails_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, list[Email]]:
         """Read the addresses of some users, in one statement, oldest first."""
+        if not user_ids:
+            return {}
         rows = (
             await EmailAddress.select(*_EMAIL_COLUMNS)
             .where(EmailAddress.user_id.is_in(list(user_ids)))

@@ -1,0 +1,70 @@
+"""Bringing the schema up to date."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TypeVar
+
+import click
+
+from app.cli.session import Refused, State, json_option, show
+from app.clock import utc_now
+from app.errors import IdentityError
+from app.persistence import Migrations, connect, disconnect
+
+T = TypeVar("T")
+
+
+@click.group()
+def migrate() -> None:
+    """Bring the database's schema up to date, or back."""
+
+
+@migrate.command()
+@json_option
+@click.pass_obj
+def up(state: State, as_json: bool) -> None:
+    """Apply every migration that is missing, once, whichever replica comes first."""
+    applied = _with_migrations(state, Migrations.up)
+    text = "\n".join(f"applied {name}" for name in applied) or "nothing to do"
+    show({"applied": applied}, as_json=as_json, text=text)
+
+
+@migrate.command()
+@click.argument("steps", type=click.IntRange(1), default=1)
+@click.option("--yes", is_flag=True, help="Do not ask.")
+@json_option
+@click.pass_obj
+def down(state: State, steps: int, yes: bool, as_json: bool) -> None:
+    """Undo the last migrations, with the data they hold."""
+    if not yes:
+        click.confirm(f"Undo {steps} migration(s)? What they hold is lost.", abort=True)
+    undone = _with_migrations(state, lambda migrations: migrations.down(steps))
+    text = "\n".join(f"undone {name}" for name in undone) or "nothing to do"
+    show({"undone": undone}, as_json=as_json, text=text)
+
+
+@migrate.command()
+@json_option
+@click.pass_obj
+def status(state: State, as_json: bool) -> None:
+    """List every migration and when it was applied."""
+    steps = _with_migrations(state, Migrations.status)
+    rows = [{"id": s.id, "description": s.description, "applied_at": s.applied_at} for s in steps]
+    text = "\n".join(f"{s.id}  {s.applied_at or 'missing':<32}  {s.description}" for s in steps)
+    show(rows, as_json=as_json, text=text)
+
+
+def _with_migrations(state: State, work: Callable[[Migrations], Awaitable[T]]) -> T:
+    config = state.config()
+
+    async def run() -> T:
+        await connect(config)
+        try:
+            return await work(Migrations(utc_now))
+        finally:
+            await disconnect()
+
+    try:
+        return asyncio.run(run())
+    except IdentityError as error:
+        raise Refused(error.message) from None

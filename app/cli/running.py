@@ -1,0 +1,148 @@
+"""Running the server, and asking whether it runs."""
+
+import asyncio
+import http.client
+import sys
+from collections.abc import Coroutine
+from types import ModuleType
+from typing import Any, cast
+from urllib.parse import urlsplit
+
+import click
+
+from app import logs
+from app.access import ALL_SCOPES, SYSTEM
+from app.assembly import Services, assemble
+from app.cli.session import Refused, State
+from app.config import Config
+from app.errors import IdentityError
+from app.http.listener import Name
+from app.secretkeys import NewSecretKey
+from app.server import address_of, serve as run_server
+
+uvloop: ModuleType | None
+try:
+    import uvloop
+except ImportError:  # no wheel for this platform
+    uvloop = None
+
+LISTENERS: dict[str, tuple[Name, ...]] = {
+    "public": ("public",),
+    "admin": ("admin",),
+    "all": ("public", "admin"),
+}
+_TIMEOUT = 5
+
+
+@click.command()
+@click.argument("which", type=click.Choice(list(LISTENERS)), default="all")
+@click.pass_obj
+def serve(state: State, which: str) -> None:
+    """Run the server: the public listener, the admin listener, or both."""
+    config = state.config()
+    logs.configure(config.log.level)
+    try:
+        _run(_serve(config, LISTENERS[which]))
+    except IdentityError as error:
+        raise Refused(error.message) from None
+    except OSError as error:
+        raise Refused(_unbound(config, LISTENERS[which], error)) from None
+
+
+@click.command()
+@click.argument("which", type=click.Choice(["public", "admin"]), default="public")
+@click.pass_obj
+def isready(state: State, which: str) -> None:
+    """Ask a running server whether it is ready; the exit status is the answer."""
+    config = state.config()
+    host, port = address_of(config, cast("Name", which))
+    connection = http.client.HTTPConnection(host or "127.0.0.1", port, timeout=_TIMEOUT)
+    try:
+        known = urlsplit(config.server.public.url).netloc
+        connection.request("GET", "/health/ready", headers={"Host": known})
+        status = connection.getresponse().status
+    except OSError as error:
+        raise Refused(f"the {which} listener does not answer on port {port}") from error
+    finally:
+        connection.close()
+    if status != http.client.OK:
+        raise Refused(f"the {which} listener is not ready")
+    click.echo("ready")
+
+
+def _run(work: Coroutine[Any, Any, None]) -> None:
+    """Run on uvloop where it is to be had."""
+    loop = uvloop.new_event_loop if uvloop is not None else None
+    with asyncio.Runner(loop_factory=loop) as runner:
+        runner.run(work)
+
+
+async def _serve(config: Config, names: tuple[Name, ...]) -> None:
+    services = assemble(config)
+    try:
+        applied = await services.open()
+        secret = await _first_key(services)
+        click.echo(_greeting(config, names, applied, secret))
+        sys.stdout.flush()
+        await run_server(services, names)
+    finally:
+        await services.close()
+
+
+async def _first_key(services: Services) -> str | None:
+    """Make development's first secret key, where there has never been one."""
+    if services.config.is_production or await services.secret_keys.list(None):
+        return None
+    new = NewSecretKey("first key", (ALL_SCOPES,))
+    _, secret = await services.secret_keys.create(SYSTEM, new, None)
+    return secret
+
+
+def _greeting(
+    config: Config, names: tuple[Name, ...], applied: list[str], secret: str | None
+) -> str:
+    """Say where everything is, and what to type next."""
+    database = "PostgreSQL" if _uses_postgres(config) else f"SQLite in {config.data_dir}/"
+    public = config.server.public.url
+    lines = [f"Sekisho is starting ({config.environment}, {database})."]
+    if applied:
+        lines.append(f"Database: {len(applied)} migration(s) applied.")
+    if "public" in names:
+        lines.append(f"  GraphQL and GraphiQL   {public}/graphql")
+        lines.append(f"  Keys (JWKS)            {public}/.well-known/jwks.json")
+    if "admin" in names:
+        port = address_of(config, "admin")[1]
+        lines.append(f"  Admin listener         http://localhost:{port}/graphql")
+    if secret is not None:
+        lines += _first_steps(public, secret)
+    elif not config.is_production:
+        lines.append("A secret key was shown at the first start; `sekisho key create` makes more.")
+    return "\n".join(lines)
+
+
+def _first_steps(public: str, secret: str) -> list[str]:
+    query = '{"query":"mutation { createUser(input: {emails: [{address: \\"ada@example.com\\"}], publicMetadata: {plan: \\"pro\\"}}) { user { id } userErrors { code } } }"}'
+    return [
+        "",
+        "Your first secret key, shown this once (it may do everything):",
+        "",
+        f"  {secret}",
+        "",
+        "Make a user with it:",
+        "",
+        f"  curl {public}/graphql -H 'Authorization: Bearer {secret}' \\",
+        f"    -H 'Content-Type: application/json' -d '{query}'",
+        "",
+        f"or open {public}/graphql in a browser and paste the key into its field.",
+        "",
+    ]
+
+
+def _unbound(config: Config, names: tuple[Name, ...], error: OSError) -> str:
+    taken = " or ".join(str(address_of(config, name)[1]) for name in names)
+    return f"cannot listen on port {taken}: {error.strerror or error}"
+
+
+def _uses_postgres(config: Config) -> bool:
+    url = config.database.url.reveal()
+    return not url.startswith("sqlite") if url else config.database.dialect != "sqlite"

@@ -1,0 +1,70 @@
+"""What commands share: the configuration, and services that are open while a command runs."""
+
+import asyncio
+import json
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, TypeVar
+
+import click
+
+from app import logs
+from app.assembly import Services, assemble
+from app.config import Config, load
+from app.errors import IdentityError
+
+T = TypeVar("T")
+
+
+class Refused(Exception):  # noqa: N818  # as all our refusals
+    """The command cannot do what it was asked; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """What the options before the command have said."""
+
+    config_file: Path | None
+
+    def config(self) -> Config:
+        """Read the configuration.
+
+        Raises:
+            Refused: It cannot be used.
+        """
+        try:
+            return load(self.config_file)
+        except IdentityError as error:
+            raise Refused(error.message) from None
+
+
+def with_services(state: State, work: Callable[[Services], Awaitable[T]]) -> T:
+    """Do *work* with services that are connected, migrated and closed again.
+
+    Raises:
+        Refused: The services cannot be opened, or the work was refused.
+    """
+    config = state.config()
+    logs.configure("WARNING")
+
+    async def run() -> T:
+        services = assemble(config)
+        try:
+            await services.open()
+            return await work(services)
+        finally:
+            await services.close()
+
+    try:
+        return asyncio.run(run())
+    except IdentityError as error:
+        raise Refused(error.message) from None
+
+
+def show(value: Any, *, as_json: bool, text: str) -> None:  # noqa: ANN401  # any plain value
+    """Print an outcome for a person, or for a program."""
+    click.echo(json.dumps(value, indent=2, default=str) if as_json else text)
+
+
+json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -1,0 +1,34 @@
+"""Session tokens from the command line, whose operator is trusted."""
+
+from uuid import UUID
+
+import click
+
+from app.access import SYSTEM
+from app.assembly import Services
+from app.cli.session import State, json_option, show, with_services
+from app.sessions import Issued
+
+
+@click.group()
+def jwt() -> None:
+    """Mint session tokens."""
+
+
+@jwt.command()
+@click.argument("user_id", type=click.UUID)
+@json_option
+@click.pass_obj
+def create(state: State, user_id: UUID, as_json: bool) -> None:
+    """Begin a session for a user and print its token."""
+
+    async def work(services: Services) -> Issued:
+        return await services.sessions.issue(SYSTEM, user_id)
+
+    issued = with_services(state, work)
+    shown = {
+        "token": issued.token,
+        "session_id": issued.session.id,
+        "expires_at": issued.session.expires_at,
+    }
+    show(shown, as_json=as_json, text=issued.token)

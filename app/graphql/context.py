@@ -1,0 +1,87 @@
+"""What a resolver can reach: the caller, the services, and the loaders of one request."""
+
+from collections.abc import Sequence
+from functools import cached_property
+from uuid import UUID
+
+from strawberry.dataloader import DataLoader
+from strawberry.types import Info as StrawberryInfo
+
+from app.access import Actor
+from app.assembly import Services
+from app.http import Caller, SessionCookie
+from app.metadata import Bags
+from app.sessions import Session, SignedIn
+from app.users import Email
+from app.users.paging import Page, PageRequest
+
+
+class Context:
+    """One request. Loaders gather what sibling fields ask for into one statement each."""
+
+    def __init__(self, caller: Caller, services: Services, cookie: SessionCookie) -> None:
+        self.caller = caller
+        self.services = services
+        self.cookie = cookie
+        self.response_headers: list[tuple[bytes, bytes]] = []
+
+    @property
+    def actor(self) -> Actor:
+        """On whose behalf the request runs."""
+        return self.caller.actor
+
+    @property
+    def signed_in(self) -> SignedIn | None:
+        """The caller's session with its user, where there is one."""
+        return self.caller.signed_in
+
+    def forget_session(self) -> None:
+        """Make the browser forget its cookie."""
+        self.response_headers.append(self.cookie.deletion())
+
+    @cached_property
+    def emails(self) -> DataLoader[UUID, list[Email]]:
+        """Addresses by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[list[Email]]:
+            found = await self.services.users.emails_of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def bags(self) -> DataLoader[UUID, Bags]:
+        """Public and unsafe bags by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[Bags]:
+            found = await self.services.metadata.of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def private_bags(self) -> DataLoader[UUID, str]:
+        """Private bags by user; asked for behind the guard alone."""
+
+        async def load(ids: list[UUID]) -> Sequence[str]:
+            found = await self.services.metadata.private_of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return DataLoader(load)
+
+    @cached_property
+    def sessions(self) -> DataLoader[tuple[UUID, PageRequest], Page[Session]]:
+        """Pages of sessions by user and page; one statement for each page asked for."""
+
+        async def load(keys: list[tuple[UUID, PageRequest]]) -> Sequence[Page[Session]]:
+            found = {}
+            for asked in {asked for _, asked in keys}:
+                ids = [user_id for user_id, other in keys if other == asked]
+                pages = await self.services.sessions.pages_of(ids, asked)
+                found |= {(user_id, asked): page for user_id, page in pages.items()}
+            return [found[key] for key in keys]
+
+        return DataLoader(load)
+
+
+Info = StrawberryInfo[Context, None]

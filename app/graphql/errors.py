@@ -1,0 +1,201 @@
+"""How refusals look in GraphQL: `userErrors` of a payload, or errors at the top."""
+
+import dataclasses
+import re
+from collections.abc import Sequence
+from enum import Enum
+from typing import Any
+
+import strawberry
+from graphql import GraphQLError
+from strawberry.extensions.field_extension import AsyncExtensionResolver, FieldExtension
+from strawberry.types import Info
+from strawberry.types.field import StrawberryField
+
+from app import errors
+from app.metadata import MetadataRefused, MetadataTooLarge, MetadataVersionConflict
+from app.persistence import DatabaseUnavailable
+
+_CAMEL = re.compile(r"_([a-z0-9])")
+
+
+def _codes() -> dict[str, str]:
+    """Collect the code of every refusal a payload can carry, with its sentence."""
+    families = (errors.NotFound, errors.Conflict, errors.Invalid, errors.RateLimited)
+    found = {leaf.code: leaf.message for family in families for leaf in errors.leaves(family)}
+    return dict(sorted(found.items()))
+
+
+_ErrorCode = Enum(  # type: ignore[misc]  # its members come from the tree of errors
+    "_ErrorCode",
+    {
+        code.upper(): strawberry.enum_value(code, description=message)
+        for code, message in _codes().items()
+    },
+)
+ErrorCode = strawberry.enum(
+    _ErrorCode,
+    name="ErrorCode",
+    description="Why something was refused; the same word in lower case stands in REST answers.",
+)
+
+
+@strawberry.enum(description="One of the three bags.")
+class MetadataBag(Enum):
+    """A bag, as the schema names it."""
+
+    PUBLIC = strawberry.enum_value("public", description="Servers write it, its user reads it.")
+    PRIVATE = strawberry.enum_value("private", description="For servers alone.")
+    UNSAFE = strawberry.enum_value("unsafe", description="Its user writes it; nobody trusts it.")
+
+
+@strawberry.interface(description="A refusal that a caller must expect.")
+class UserError:
+    """What every refusal tells."""
+
+    code: ErrorCode = strawberry.field(description="Stable; decide on it.")
+    message: str = strawberry.field(description="A sentence for developers, in English.")
+    path: list[str] = strawberry.field(description="The argument it belongs to, outermost first.")
+
+
+@strawberry.type(description="An argument was refused.")
+class InputError(UserError):
+    """The ordinary refusal."""
+
+
+@strawberry.type(description="Too often.")
+class RateLimited(UserError):
+    """A refusal that time mends."""
+
+    retry_after: int = strawberry.field(description="Seconds to wait.")
+
+
+@strawberry.type(description="A change of a bag was refused; no bag was changed.")
+class MetadataRejected(UserError):
+    """A refusal of a bag."""
+
+    bag: MetadataBag = strawberry.field(description="The bag that refused.")
+    size: int | None = strawberry.field(description="What it would have held.", default=None)
+    limit: int | None = strawberry.field(description="The most it may hold.", default=None)
+    unit: str | None = strawberry.field(
+        description="What size and limit count: `characters` or `bytes`.", default=None
+    )
+    current_version: int | None = strawberry.field(
+        description="The version the bags are at, where another was expected.", default=None
+    )
+
+
+ERROR_TYPES = [InputError, RateLimited, MetadataRejected]
+
+
+class Refusals(FieldExtension):
+    """Turns a refusal raised by a mutation into its payload's `userErrors`."""
+
+    def apply(self, field: StrawberryField) -> None:
+        """Remember the payload and the arguments of the mutation."""
+        self._field = field
+        self._arguments = {argument.python_name for argument in field.arguments}
+
+    async def resolve_async(
+        self,
+        next_: AsyncExtensionResolver,
+        source: Any,  # noqa: ANN401  # strawberry's
+        info: Info,
+        **kwargs: Any,  # noqa: ANN401  # strawberry's
+    ) -> Any:  # noqa: ANN401  # a payload
+        """Run the mutation."""
+        try:
+            return await next_(source, info, **kwargs)
+        except (errors.Unauthenticated, errors.Forbidden):
+            raise
+        except (errors.NotFound, errors.Conflict, errors.Invalid, errors.RateLimited) as error:
+            return self._payload(user_error(error, self._arguments))
+
+    def _payload(self, refusal: UserError) -> object:
+        payload: Any = self._field.type
+        empty = {f.name: None for f in dataclasses.fields(payload) if f.name != "user_errors"}
+        return payload(**empty, user_errors=[refusal])
+
+
+def user_error(error: errors.IdentityError, arguments: set[str]) -> UserError:
+    """Describe a refusal; its path starts at the argument it belongs to."""
+    code = ErrorCode[error.code.upper()]
+    path = argument_path(error.path, arguments)
+    if isinstance(error, MetadataTooLarge):
+        limit = error.limit
+        return MetadataRejected(
+            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name],
+            size=error.size, limit=limit.max, unit=limit.unit,
+        )
+    if isinstance(error, MetadataVersionConflict):
+        return MetadataRejected(
+            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name],
+            current_version=error.current_version,
+        )
+    if isinstance(error, MetadataRefused):
+        return MetadataRejected(code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name])
+    if isinstance(error, errors.RateLimited):
+        return RateLimited(
+            code=code, message=error.message, path=path, retry_after=error.retry_after
+        )
+    return InputError(code=code, message=error.message, path=path)
+
+
+def argument_path(path: Sequence[str], arguments: set[str]) -> list[str]:
+    """Write a service's path as the schema's names; what is no argument stands in `input`."""
+    if not path:
+        return []
+    named = [camel(path[0]), *path[1:]]
+    inside = "input" in arguments and path[0] not in arguments
+    return ["input", *named] if inside else named
+
+
+def camel(name: str) -> str:
+    """Write a name of ours as the schema does."""
+    return _CAMEL.sub(lambda found: found[1].upper(), name)
+
+
+def described(error: GraphQLError, request_id: str) -> dict[str, Any]:
+    """Write an error for the top of an answer: a stable code, and nothing from inside (SEC-097)."""
+    cause = error.original_error
+    message, extensions = _outside(error, cause, request_id)
+    shown: dict[str, Any] = {"message": message, "extensions": extensions}
+    if error.locations:
+        shown["locations"] = [{"line": at.line, "column": at.column} for at in error.locations]
+    if error.path is not None:
+        shown["path"] = error.path
+    return shown
+
+
+def is_defect(error: GraphQLError) -> bool:
+    """Say whether somebody should look at this."""
+    cause = error.original_error
+    return cause is not None and not isinstance(cause, errors.IdentityError | GraphQLError)
+
+
+def _outside(
+    error: GraphQLError, cause: Exception | None, request_id: str
+) -> tuple[str, dict[str, Any]]:
+    if is_defect(error):
+        return "Something went wrong.", {"code": "INTERNAL", "requestId": request_id}
+    if isinstance(cause, errors.IdentityError):
+        return cause.message, _extensions(cause)
+    given = error.extensions or {}
+    return error.message, {"code": given.get("code", "BAD_REQUEST"), **given}
+
+
+def _extensions(error: errors.IdentityError) -> dict[str, Any]:
+    match error:
+        case errors.ScopeMissing():
+            return {"code": "FORBIDDEN", "requiredScopes": list(error.required)}
+        case errors.Forbidden():
+            return {"code": "FORBIDDEN"}
+        case errors.Unauthenticated():
+            return {"code": "UNAUTHENTICATED"}
+        case errors.RateLimited():
+            return {"code": "RATE_LIMITED", "retryAfter": error.retry_after}
+        case DatabaseUnavailable():
+            return {"code": "UNAVAILABLE"}
+        case _:
+            where = [camel(part) for part in error.path]
+            return {"code": "BAD_REQUEST", "reason": error.code.upper(), "argument": where}

@@ -1,0 +1,83 @@
+"""Field-level permissions, each of which shows as a directive in the printed schema.
+
+A guard asks the actor and lets its refusal through; it runs before the field's value is read
+(SEC-002) and holds on every path that leads to the field, since it hangs on the field itself.
+"""
+
+from typing import Any
+
+import strawberry
+from strawberry.extensions.field_extension import FieldExtension
+from strawberry.permission import BasePermission, PermissionExtension
+from strawberry.schema_directive import Location
+from strawberry.types import Info
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="Answered for a secret key that has these scopes, and for nobody else.",
+    print_definition=True,
+)
+class RequiresSecretKey:
+    """Marks a field that a secret key opens."""
+
+    scopes: list[str] = strawberry.directive_field(name="scopes")
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="Answered for a signed-in user.",
+    print_definition=True,
+)
+class RequiresSession:
+    """Marks a field that a session opens."""
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
+    description="One operation may hold one such root field, and that once.",
+    print_definition=True,
+)
+class Solo:
+    """Marks a root field that stands alone."""
+
+
+class _SecretKeyWith(BasePermission):
+    """Asks for a secret key with scopes."""
+
+    def __init__(self, *scopes: str) -> None:
+        self._scopes = scopes
+
+    def has_permission(self, source: Any, info: Info, **_: Any) -> bool:  # noqa: ANN401, ARG002  # strawberry's
+        """Let the actor refuse."""
+        info.context.actor.require_scopes(*self._scopes)
+        return True
+
+    @property
+    def schema_directive(self) -> object:
+        """The directive that tells of this guard."""
+        return RequiresSecretKey(scopes=list(self._scopes))
+
+
+class _Session(BasePermission):
+    """Asks for a session."""
+
+    def has_permission(self, source: Any, info: Info, **_: Any) -> bool:  # noqa: ANN401, ARG002  # strawberry's
+        """Let the actor refuse."""
+        info.context.actor.require_user()
+        return True
+
+    @property
+    def schema_directive(self) -> object:
+        """The directive that tells of this guard."""
+        return RequiresSession()
+
+
+def requires_secret_key(*scopes: str) -> FieldExtension:
+    """Guard a field with a secret key that has all of *scopes*."""
+    return PermissionExtension([_SecretKeyWith(*scopes)])
+
+
+def requires_session() -> FieldExtension:
+    """Guard a field with a session."""
+    return PermissionExtension([_Session()])

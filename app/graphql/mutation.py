@@ -1,0 +1,24 @@
+"""How every mutation is declared."""
+
+from collections.abc import Callable
+from typing import Any
+
+import strawberry
+from strawberry.extensions.field_extension import FieldExtension
+
+from app.graphql.errors import Refusals
+from app.graphql.guards import Solo
+
+
+def mutation(
+    description: str, guard: FieldExtension, *, solo: bool = False
+) -> Callable[[Callable[..., Any]], Any]:
+    """Declare a mutation: what it does, who may, and whether it stands alone in its operation.
+
+    Its refusals become the payload's `userErrors`; the guard's go to the top of the answer.
+    """
+    return strawberry.mutation(
+        description=description,
+        extensions=[Refusals(), guard],
+        directives=[Solo()] if solo else [],
+    )

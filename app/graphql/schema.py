@@ -1,0 +1,42 @@
+"""The one schema of both listeners."""
+
+import strawberry
+from graphql import GraphQLSchema
+from strawberry.schema.config import StrawberryConfig
+
+from app.graphql.errors import ERROR_TYPES
+from app.graphql.guards import RequiresSecretKey, RequiresSession, Solo
+from app.graphql.scalars import SCALARS
+from app.graphql.secret_keys import SecretKeyMutations, SecretKeyQueries
+from app.graphql.server_info import ServerQueries
+from app.graphql.sessions import SessionMutations, SessionQueries
+from app.graphql.users import UserMutations, UserQueries
+
+
+@strawberry.type(description="Questions. What needs a secret key says so by a directive.")
+class Query(UserQueries, SessionQueries, SecretKeyQueries, ServerQueries):
+    """Every question."""
+
+
+@strawberry.type(description="Changes. What is refused by a rule is told in `userErrors`.")
+class Mutation(UserMutations, SessionMutations, SecretKeyMutations):
+    """Every change."""
+
+
+_schema = strawberry.Schema(
+    Query,
+    Mutation,
+    types=ERROR_TYPES,
+    schema_directives=[RequiresSecretKey, RequiresSession, Solo],
+    config=StrawberryConfig(scalar_map=SCALARS),
+)
+
+
+def schema() -> GraphQLSchema:
+    """Give the schema as the executor takes it."""
+    return _schema._schema  # noqa: SLF001  # strawberry offers no public name
+
+
+def printed_schema() -> str:
+    """Print the schema, guards included."""
+    return str(_schema) + "\n"

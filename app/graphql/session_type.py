@@ -1,0 +1,71 @@
+"""Sessions, as the schema shows them."""
+
+from datetime import datetime
+from typing import Self
+
+import strawberry
+
+from app.access import Actor
+from app.graphql.context import Info
+from app.graphql.paging import PageInfo, Position, page_info
+from app.sessions import Session
+from app.users.paging import Page
+
+
+@strawberry.type(name="Session", description="A person's session on one device.")
+class SessionType:
+    """A session."""
+
+    id: strawberry.ID = strawberry.field(description="UUID; the token's `session_id`.")
+    created_at: datetime = strawberry.field(description="When the person signed in.")
+    last_used_at: datetime = strawberry.field(description="When it was last used, to the minute.")
+    expires_at: datetime = strawberry.field(description="When it ends; use does not extend it.")
+    ip_address: str | None = strawberry.field(description="Where the person signed in from.")
+    user_agent: str | None = strawberry.field(description="What the person signed in with.")
+    is_current: bool = strawberry.field(description="Whether this request bears it.")
+    row: strawberry.Private[Session]
+
+    @strawberry.field(description="When it ends if it is not used again; null without idle timeout.")
+    def idle_expires_at(self, info: Info) -> datetime | None:
+        """Give the idle end."""
+        return info.context.services.sessions.idle_end(self.row)
+
+    @classmethod
+    def of(cls, session: Session, actor: Actor) -> Self:
+        """Show a session."""
+        current = actor.session is not None and actor.session.id == session.id
+        return cls(
+            id=strawberry.ID(str(session.id)),
+            created_at=session.created_at,
+            last_used_at=session.last_used_at,
+            expires_at=session.expires_at,
+            ip_address=session.ip_address,
+            user_agent=session.user_agent,
+            is_current=current,
+            row=session,
+        )
+
+
+@strawberry.type(description="A session in a page.")
+class SessionEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Where this session stands; pass it to `after`.")
+    node: SessionType = strawberry.field(description="The session.")
+
+
+@strawberry.type(description="A page of sessions.")
+class SessionConnection:
+    """A page."""
+
+    edges: list[SessionEdge] = strawberry.field(description="The sessions with their cursors.")
+    nodes: list[SessionType] = strawberry.field(description="The sessions.")
+    page_info: PageInfo = strawberry.field(description="What comes before and after.")
+
+    @classmethod
+    def of(cls, page: Page[Session], actor: Actor) -> Self:
+        """Show a page."""
+        nodes = [SessionType.of(session, actor) for session in page.items]
+        cursors = [Position(session.created_at, session.id).cursor() for session in page.items]
+        edges = [SessionEdge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=page_info(page, cursors))

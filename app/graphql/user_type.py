@@ -1,0 +1,178 @@
+"""The user and the three bags, as the schema shows them."""
+
+from datetime import datetime
+from typing import Annotated, Self, cast
+from uuid import UUID
+
+import strawberry
+
+from app.claims.gjson import get
+from app.graphql.context import Info
+from app.graphql.guards import requires_secret_key
+from app.graphql.paging import After, First, PageInfo, Position, page_info, page_request
+from app.graphql.scalars import JSON, raw
+from app.graphql.session_type import SessionConnection
+from app.metadata import Bags
+from app.users import Account, Email
+from app.users.paging import Page
+
+Path = Annotated[
+    str | None,
+    strawberry.argument(
+        description="A GJSON path such as `plan` or `roles.0.name`; what is not there reads as null."
+    ),
+]
+
+
+@strawberry.type(name="Email", description="An e-mail address of a user.")
+class EmailType:
+    """An address."""
+
+    id: strawberry.ID = strawberry.field(description="UUID.")
+    address: str = strawberry.field(description="As it was given.")
+    is_primary: bool = strawberry.field(description="Whether mail goes here; one address does.")
+    is_verified: bool = strawberry.field(description="Whether somebody has proved to read it.")
+
+    @classmethod
+    def of(cls, email: Email) -> Self:
+        """Show an address."""
+        return cls(
+            id=strawberry.ID(str(email.id)),
+            address=email.address,
+            is_primary=email.is_primary,
+            is_verified=email.is_verified,
+        )
+
+
+def _in_bag(text: str, path: str | None) -> JSON | None:
+    """Read a bag, or a part of it by a GJSON path."""
+    if path is None or path is strawberry.UNSET:
+        return raw(text)
+    found = get(text, path)
+    return raw(found.raw) if found.exists and found.raw else None
+
+
+@strawberry.type(name="User", description="A person with an account.")
+class UserType:
+    """A user. Its bags come with it where they were read with it, else by the loader."""
+
+    id: strawberry.ID = strawberry.field(
+        description="UUID; the same in the token's `sub`, in webhooks and in REST paths."
+    )
+    username: str | None = strawberry.field(description="As it was given; unique however spelled.")
+    name: str | None = strawberry.field(description="Full name.")
+    given_name: str | None = strawberry.field(description="Given name.")
+    family_name: str | None = strawberry.field(description="Family name.")
+    picture: str | None = strawberry.field(description="URL of a picture.")
+    locale: str | None = strawberry.field(description="Language tag, such as `pt-BR`.")
+    created_at: datetime = strawberry.field(description="When the account was made.")
+    updated_at: datetime = strawberry.field(description="When the profile last changed.")
+    last_sign_in_at: datetime | None = strawberry.field(description="When they last signed in.")
+    user_id: strawberry.Private[UUID]
+    known_bags: strawberry.Private[Bags | None]
+
+    @classmethod
+    def of(cls, account: Account, bags: Bags | None = None) -> Self:
+        """Show an account, with its bags where they are at hand."""
+        return cls(
+            id=strawberry.ID(str(account.id)),
+            username=account.username,
+            name=account.name,
+            given_name=account.given_name,
+            family_name=account.family_name,
+            picture=account.picture,
+            locale=account.locale,
+            created_at=account.created_at,
+            updated_at=account.updated_at,
+            last_sign_in_at=account.last_sign_in_at,
+            user_id=account.id,
+            known_bags=bags,
+        )
+
+    @strawberry.field(
+        description="Read: the user and secret keys. Written: secret keys. Without `path` the "
+        "whole bag, never null."
+    )
+    def public_metadata(self, info: Info, path: Path = strawberry.UNSET) -> JSON | None:
+        """Give the public bag; an awaitable where it has yet to be read."""
+        if self.known_bags is not None:
+            return _in_bag(self.known_bags.public, path)
+        return cast("JSON", self._read(info, "public", path))
+
+    @strawberry.field(
+        description="Read and written: the user and secret keys. Never decide anything on it."
+    )
+    def unsafe_metadata(self, info: Info, path: Path = strawberry.UNSET) -> JSON | None:
+        """Give the unsafe bag; an awaitable where it has yet to be read."""
+        if self.known_bags is not None:
+            return _in_bag(self.known_bags.unsafe, path)
+        return cast("JSON", self._read(info, "unsafe", path))
+
+    @strawberry.field(
+        description="Secret keys only. For anyone else: null, with a FORBIDDEN error at this path.",
+        extensions=[requires_secret_key("users.private:read")],
+    )
+    async def private_metadata(self, info: Info, path: Path = strawberry.UNSET) -> JSON | None:
+        """Give the private bag, which nothing reads before the guard has let the caller in."""
+        return _in_bag(await info.context.private_bags.load(self.user_id), path)
+
+    @strawberry.field(description="Rises by one with every change of any bag.")
+    async def metadata_version(self, info: Info) -> int:
+        """Give the version of the bags."""
+        bags = self.known_bags or await info.context.bags.load(self.user_id)
+        return bags.version
+
+    @strawberry.field(description="Their e-mail addresses, oldest first.")
+    async def emails(self, info: Info) -> list[EmailType]:
+        """Give the addresses."""
+        return [EmailType.of(email) for email in await info.context.emails.load(self.user_id)]
+
+    @strawberry.field(description="The address that mail goes to.")
+    async def primary_email(self, info: Info) -> EmailType | None:
+        """Give the primary address."""
+        found = await info.context.emails.load(self.user_id)
+        return next((EmailType.of(email) for email in found if email.is_primary), None)
+
+    @strawberry.field(
+        description="Their live sessions, newest first. Read: the user themself, and secret keys "
+        "with `sessions:read`."
+    )
+    async def sessions(
+        self, info: Info, first: First = strawberry.UNSET, after: After = strawberry.UNSET
+    ) -> SessionConnection:
+        """Give a page of sessions."""
+        actor = info.context.actor
+        if actor.session is None or actor.session.user_id != self.user_id:
+            actor.require_scopes("sessions:read")
+        asked = page_request(first, after)
+        page = await info.context.sessions.load((self.user_id, asked))
+        return SessionConnection.of(page, actor)
+
+    async def _read(self, info: Info, bag: str, path: str | None) -> JSON | None:
+        bags = await info.context.bags.load(self.user_id)
+        return _in_bag(getattr(bags, bag), path)
+
+
+@strawberry.type(description="A user in a page.")
+class UserEdge:
+    """An edge."""
+
+    cursor: str = strawberry.field(description="Where this user stands; pass it to `after`.")
+    node: UserType = strawberry.field(description="The user.")
+
+
+@strawberry.type(description="A page of users.")
+class UserConnection:
+    """A page."""
+
+    edges: list[UserEdge] = strawberry.field(description="The users with their cursors.")
+    nodes: list[UserType] = strawberry.field(description="The users.")
+    page_info: PageInfo = strawberry.field(description="What comes before and after.")
+
+    @classmethod
+    def of(cls, page: Page[Account]) -> Self:
+        """Show a page."""
+        nodes = [UserType.of(account) for account in page.items]
+        cursors = [Position(account.created_at, account.id).cursor() for account in page.items]
+        edges = [UserEdge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
+        return cls(edges=edges, nodes=nodes, page_info=page_info(page, cursors))

@@ -1,0 +1,24 @@
+"""What every request passes on its way to a face: the gate, and who is asking."""
+
+from app.http.answer import answer, problem, status_of
+from app.http.asked import Asked, asked_of
+from app.http.body import BodyRefused, read_json
+from app.http.caller import Caller, Callers
+from app.http.cookies import SessionCookie
+from app.http.gate import Gate
+from app.http.listener import Listener
+
+__all__ = [
+    "Asked",
+    "BodyRefused",
+    "Caller",
+    "Callers",
+    "Gate",
+    "Listener",
+    "SessionCookie",
+    "answer",
+    "asked_of",
+    "problem",
+    "read_json",
+    "status_of",
+]

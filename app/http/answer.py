@@ -1,0 +1,59 @@
+"""Answers that no framework makes for us, and the one shape of a refusal over HTTP."""
+
+from collections.abc import Awaitable, Callable, Iterable
+from http import HTTPStatus
+from typing import Any
+
+from app import errors, strictjson
+from app.persistence import DatabaseUnavailable
+
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+JSON = b"application/json"
+NO_STORE = (b"cache-control", b"no-store")
+_STATUS: tuple[tuple[type[errors.IdentityError], HTTPStatus], ...] = (
+    (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
+    (errors.Forbidden, HTTPStatus.FORBIDDEN),
+    (errors.NotFound, HTTPStatus.NOT_FOUND),
+    (errors.Conflict, HTTPStatus.CONFLICT),
+    (errors.Invalid, HTTPStatus.BAD_REQUEST),
+    (errors.RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
+    (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+)
+
+
+def status_of(error: errors.IdentityError) -> HTTPStatus:
+    """Give the status of an error's family."""
+    for family, status in _STATUS:
+        if isinstance(error, family):
+            return status
+    return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def problem(
+    status: int, code: str, message: str, request_id: str, path: Iterable[str] = ()
+) -> bytes:
+    """Write a refusal.
+
+    `code` and `message` at the top are what published clients of the reference read; `error` holds
+    the stable code, the place in the request, and the id to ask the operator about.
+    """
+    where = list(path)
+    error: dict[str, Any] = {"code": code, "message": message, "request_id": request_id}
+    if where:
+        error["path"] = where
+    return strictjson.encode_bytes({"code": int(status), "message": message, "error": error})
+
+
+async def answer(
+    send: Send, status: int, body: bytes, media: bytes = JSON, headers: Headers = ()
+) -> None:
+    """Send a whole answer."""
+    length = (b"content-length", str(len(body)).encode())
+    start = {
+        "type": "http.response.start",
+        "status": int(status),
+        "headers": [(b"content-type", media), length, *headers],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": body})

@@ -1,0 +1,6 @@
+"""The JSON face: what published clients call, and what backends call with a secret key."""
+
+from app.rest.errors import EXCEPTION_HANDLERS, StrictRequest
+from app.rest.routes import routes
+
+__all__ = ["EXCEPTION_HANDLERS", "StrictRequest", "routes"]

@@ -1,0 +1,111 @@
+"""What REST bodies may say, in either spelling of the bags' names."""
+
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app.errors import Invalid
+from app.ids import parse_id
+from app.metadata import UNSET, BagChanges
+from app.users import NewEmail, NewUser, ProfileChanges
+
+_BAGS = {
+    "public_metadata": "public",
+    "publicMetadata": "public",
+    "private_metadata": "private",
+    "privateMetadata": "private",
+    "unsafe_metadata": "unsafe",
+    "unsafeMetadata": "unsafe",
+}
+
+
+class BodyInvalid(Invalid):
+    """The body is JSON, and not what the endpoint takes."""
+
+    code = "body_invalid"
+    message = "The body is not what this endpoint takes."
+
+
+class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """An address to give to a user."""
+
+    address: str
+    is_primary: bool = False
+    is_verified: bool = False
+
+
+class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
+    """A user to make; `email` is short for one address."""
+
+    id: str | None = None
+    email: str | None = None
+    emails: list[EmailBody] = msgspec.field(default_factory=list)
+    username: str | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    picture: str | None = None
+    locale: str | None = None
+    created_at: datetime | None = None
+
+    def to_new(self, bags: BagChanges) -> NewUser:
+        """Give the service's value."""
+        emails = [NewEmail(e.address, e.is_primary, e.is_verified) for e in self.emails]
+        if self.email is not None:
+            emails.append(NewEmail(self.email, is_primary=not emails))
+        profile = {
+            name: value if (value := getattr(self, name)) is not None else UNSET
+            for name in ("username", "name", "given_name", "family_name", "picture", "locale")
+        }
+        return NewUser(
+            id=_user_id(self.id),
+            emails=tuple(emails),
+            profile=ProfileChanges(**profile),
+            bags=bags,
+            created_at=self.created_at,
+        )
+
+
+def bag_changes(body: Any) -> BagChanges:  # noqa: ANN401  # any JSON
+    """Read a change of bags.
+
+    Raises:
+        BodyInvalid: It is no object, names something that is no bag, or one bag twice.
+    """
+    if not isinstance(body, dict):
+        raise BodyInvalid("The body must be an object that names bags.")
+    unknown = next((name for name in body if name not in _BAGS), None)
+    if unknown is not None:
+        raise BodyInvalid("The body names something that is no bag.", path=(unknown[:100],))
+    if len({_BAGS[name] for name in body}) != len(body):
+        raise BodyInvalid("The body names a bag in both spellings.")
+    return BagChanges(**{_BAGS[name]: value for name, value in body.items()})
+
+
+def new_user(body: Any) -> NewUser:  # noqa: ANN401  # any JSON
+    """Read a user to make, with its bags.
+
+    Raises:
+        BodyInvalid: It is not what the endpoint takes.
+    """
+    if not isinstance(body, dict):
+        raise BodyInvalid
+    bags = bag_changes({name: value for name, value in body.items() if name in _BAGS})
+    rest = {name: value for name, value in body.items() if name not in _BAGS}
+    try:
+        return msgspec.convert(rest, NewUserBody).to_new(bags)
+    except msgspec.ValidationError as error:
+        place = str(error).rpartition("`$.")[2].rstrip("`")
+        where = tuple(place.split(".")) if place in NewUserBody.__struct_encode_fields__ else ()
+        raise BodyInvalid(path=where) from None
+
+
+def _user_id(text: str | None) -> UUID | None:
+    if text is None:
+        return None
+    found = parse_id(text)
+    if found is None:
+        raise BodyInvalid("`id` must be a UUID in lower case with hyphens.", path=("id",))
+    return found

@@ -1,0 +1,85 @@
+"""How refusals look in REST, and how bodies are read there."""
+
+import logging
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response
+from litestar.exceptions import HTTPException
+from litestar.types import ExceptionHandlersMap
+
+from app import strictjson
+from app.errors import IdentityError
+from app.http import BodyRefused, asked_of, problem, status_of
+from app.http.body import is_json, too_large
+
+_log = logging.getLogger("sekisho.rest")
+_CODES = {
+    HTTPStatus.BAD_REQUEST: "bad_request",
+    HTTPStatus.NOT_FOUND: "not_found",
+    HTTPStatus.METHOD_NOT_ALLOWED: "method_not_allowed",
+    HTTPStatus.REQUEST_ENTITY_TOO_LARGE: "body_too_large",
+    HTTPStatus.UNSUPPORTED_MEDIA_TYPE: "unsupported_media_type",
+}
+
+
+class StrictRequest(Request[Any, Any, Any]):
+    """A request whose JSON is read by our parser (SEC-105)."""
+
+    async def json(self) -> strictjson.Json:
+        """Read the body as strict JSON.
+
+        Raises:
+            BodyRefused: It is not declared as JSON (415), or is none (400).
+        """
+        if not is_json(asked_of(self.scope)):  # type: ignore[arg-type]  # a scope is a dict
+            media = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
+            raise BodyRefused(media, _CODES[media], "Send the body as application/json.")
+        try:
+            return strictjson.parse(await self.body())
+        except strictjson.NotJson as error:
+            bad = HTTPStatus.BAD_REQUEST
+            raise BodyRefused(bad, _CODES[bad], str(error)) from None
+
+
+def _refused(request: Request[Any, Any, Any], error: IdentityError) -> Response[bytes]:
+    return _respond(request, status_of(error), error.code, error.message, error.path)
+
+
+def _body_refused(request: Request[Any, Any, Any], error: BodyRefused) -> Response[bytes]:
+    return _respond(request, error.status, error.code, error.message)
+
+
+def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Response[bytes]:
+    """Answer what the framework refuses; its own words may quote the request and stay out."""
+    status = HTTPStatus(error.status_code)
+    if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+        return _body_refused(request, too_large())
+    return _respond(request, status, _CODES.get(status, "bad_request"), status.phrase)
+
+
+def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
+    asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
+    _log.error("handler failed", exc_info=error, extra={"request_id": asked.request_id})
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    return _respond(request, status, "internal", "Something went wrong.")
+
+
+def _respond(
+    request: Request[Any, Any, Any],
+    status: HTTPStatus,
+    code: str,
+    message: str,
+    path: tuple[str, ...] = (),
+) -> Response[bytes]:
+    asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
+    body = problem(status, code, message, asked.request_id, path)
+    return Response(body, status_code=status, media_type="application/json")
+
+
+EXCEPTION_HANDLERS: ExceptionHandlersMap = {
+    IdentityError: _refused,
+    BodyRefused: _body_refused,
+    HTTPException: _not_routed,
+    Exception: _defect,
+}

@@ -1,0 +1,38 @@
+"""What anybody may ask: keys and health."""
+
+import hashlib
+from http import HTTPStatus
+from typing import Any
+
+from litestar import Request, Response, get
+from litestar.datastructures import CacheControlHeader
+
+from app import strictjson
+from app.rest.given import Services
+
+_FRESH = CacheControlHeader(public=True, max_age=600)
+
+
+@get("/.well-known/jwks.json", cache_control=_FRESH, tags=["keys"])
+async def jwks(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
+    """Give the public keys that verify this deployment's tokens (RFC 7517)."""
+    body = strictjson.encode_bytes(services.signing_keys.jwks())
+    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
+    headers = {"etag": etag, "access-control-allow-origin": "*"}
+    if etag in request.headers.get("if-none-match", ""):
+        return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
+    return Response(body, media_type="application/json", headers=headers)
+
+
+@get("/health/alive", tags=["health"])
+async def alive() -> dict[str, bool]:
+    """Say that the process runs; nothing outside it is asked."""
+    return {"alive": True}
+
+
+@get("/health/ready", tags=["health"])
+async def ready(services: Services) -> Response[dict[str, bool]]:
+    """Say whether requests can be answered now: the database, and no stop under way (SEC-140)."""
+    is_ready = await services.is_ready()
+    status = HTTPStatus.OK if is_ready else HTTPStatus.SERVICE_UNAVAILABLE
+    return Response({"ready": is_ready}, status_code=status)

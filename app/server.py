@@ -1,0 +1,229 @@
+"""The server: a Litestar application for each listener, run by uvicorn until it is told to stop."""
+
+import asyncio
+import contextlib
+import gc
+import signal
+import socket
+from collections.abc import AsyncIterator, Iterator, Sequence
+from http import HTTPStatus
+from typing import Any
+
+import uvicorn
+from litestar import Litestar, Request, asgi
+from litestar.di import Provide
+from litestar.handlers import ASGIRouteHandler
+from litestar.openapi import OpenAPIConfig
+from litestar.openapi.plugins import JsonRenderPlugin
+from litestar.types import Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from app import __version__
+from app.assembly import Services
+from app.config import Config, parse_listener
+from app.explorer import ASSET_CACHE_CONTROL, ASSET_PATH, CONTENT_SECURITY_POLICY, asset
+from app.graphql import GraphQLEndpoint
+from app.http import Caller, Callers, Gate, Listener, SessionCookie, answer, asked_of, problem
+from app.http.body import MAX_BODY
+from app.http.gate import MAX_HEADER_BYTES, MAX_HEADERS
+from app.http.listener import Name
+from app.logs import RequestLog
+from app.rest import EXCEPTION_HANDLERS, StrictRequest, routes
+
+KEEP_ALIVE = 75
+_LOG_EVERY = 0.25
+_BACKLOG = 2048
+
+
+def application(services: Services, name: Name, log: RequestLog | None = None) -> Gate:
+    """Build the ASGI application of one listener."""
+    config = services.config
+    listener = Listener(name, config)
+    callers = Callers(services.sessions, services.secret_keys, SessionCookie(config.session))
+    app = Litestar(
+        [
+            _graphql(GraphQLEndpoint(services, callers)),
+            _explorer_asset(),
+            *routes(listener),
+        ],
+        dependencies=_dependencies(services, callers),
+        exception_handlers=EXCEPTION_HANDLERS,
+        request_class=StrictRequest,
+        request_max_body_size=MAX_BODY,
+        openapi_config=None if config.is_production else _openapi(config),
+        logging_config=None,
+        signature_types=[Services, Caller, Callers],
+    )
+    return Gate(app, listener, config, log or RequestLog())  # type: ignore[arg-type]  # ASGI either way
+
+
+async def serve(services: Services, names: Sequence[Name]) -> None:
+    """Listen until SIGINT or SIGTERM, then let requests in flight finish (SEC-139).
+
+    Raises:
+        OSError: An address cannot be listened on.
+    """
+    log = RequestLog()
+    with contextlib.ExitStack() as open_sockets:
+        listening = [
+            (_Server(services, name, log), open_sockets.enter_context(_listen(services.config, name)))
+            for name in names
+        ]
+        async with _stopping([server for server, _ in listening]), _flushing(log):
+            gc.collect()
+            gc.freeze()
+            await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in listening))
+
+
+def address_of(config: Config, name: Name) -> tuple[str, int]:
+    """Give the host and port of a listener."""
+    server = config.server
+    address = server.public.address if name == "public" else server.admin.address
+    return parse_listener(address)
+
+
+class _BoundedHttp(HttpToolsProtocol):
+    """Stops reading a request whose headers outgrow their limit (SEC-109)."""
+
+    _read = 0
+
+    def on_message_begin(self) -> None:
+        """Begin to count."""
+        self._read = 0
+        self._fields = 0
+        super().on_message_begin()
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Count a header; one too many ends the connection."""
+        self._read += len(name) + len(value)
+        self._fields += 1
+        if self._read > 2 * MAX_HEADER_BYTES or self._fields > 2 * MAX_HEADERS:
+            raise ValueError("headers too large")
+        super().on_header(name, value)
+
+
+class _Server(uvicorn.Server):
+    """One listener; signals are ours to handle, since two of these share the process."""
+
+    def __init__(self, services: Services, name: Name, log: RequestLog) -> None:
+        timeout = services.config.server.drain_timeout
+        super().__init__(
+            uvicorn.Config(
+                application(services, name, log),
+                http=_BoundedHttp,
+                lifespan="off",
+                log_config=None,
+                access_log=False,
+                server_header=False,
+                proxy_headers=False,
+                ws="none",
+                timeout_keep_alive=KEEP_ALIVE,
+                timeout_graceful_shutdown=max(1, int(timeout.total_seconds())),
+                backlog=_BACKLOG,
+            )
+        )
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+@contextlib.contextmanager
+def _listen(config: Config, name: Name) -> Iterator[socket.socket]:
+    """Open a listener's socket; without a host it takes IPv6 and IPv4 alike where both exist."""
+    host, port = address_of(config, name)
+    if not host and socket.has_dualstack_ipv6():
+        sock = socket.create_server(
+            ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+        )
+    else:
+        family = socket.AF_INET6 if ":" in host else socket.AF_INET
+        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    with sock:
+        yield sock
+
+
+@contextlib.asynccontextmanager
+async def _stopping(servers: list[_Server]) -> AsyncIterator[None]:
+    """Let a signal end every listener: once, and they drain; twice, and they end at once."""
+
+    def stop() -> None:
+        for server in servers:
+            server.force_exit = server.should_exit
+            server.should_exit = True
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, stop)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)
+
+
+@contextlib.asynccontextmanager
+async def _flushing(log: RequestLog) -> AsyncIterator[None]:
+    """Write gathered log lines every moment, and the last ones at the end."""
+
+    async def keep_flushing() -> None:
+        while True:
+            await asyncio.sleep(_LOG_EVERY)
+            log.flush()
+
+    task = asyncio.create_task(keep_flushing())
+    try:
+        yield
+    finally:
+        task.cancel()
+        log.flush()
+
+
+def _graphql(endpoint: GraphQLEndpoint) -> ASGIRouteHandler:
+    @asgi("/graphql", copy_scope=False)
+    async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer GraphQL."""
+        await endpoint(asked_of(scope), receive, send)  # type: ignore[arg-type]  # ASGI either way
+
+    return graphql
+
+
+def _explorer_asset() -> ASGIRouteHandler:
+    @asgi(f"{ASSET_PATH}{{name:str}}", copy_scope=False)
+    async def explorer_asset(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # ASGI's three
+        """Give a file of the explorer."""
+        asked = asked_of(scope)  # type: ignore[arg-type]  # a scope is a dict
+        found = asset(asked.path.rpartition("/")[2]) if asked.method == "GET" else None
+        if found is None:
+            body = problem(HTTPStatus.NOT_FOUND, "not_found", "Not Found", asked.request_id)
+            await answer(send, HTTPStatus.NOT_FOUND, body)  # type: ignore[arg-type]  # ASGI either way
+            return
+        content, media = found
+        headers = (
+            (b"cache-control", ASSET_CACHE_CONTROL.encode()),
+            (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+        )
+        await answer(send, HTTPStatus.OK, content, media.encode(), headers)  # type: ignore[arg-type]  # ASGI either way
+
+    return explorer_asset
+
+
+def _dependencies(services: Services, callers: Callers) -> dict[str, Provide]:
+    async def caller(request: Request[Any, Any, Any]) -> Caller:
+        return await callers.of(asked_of(request.scope))  # type: ignore[arg-type]  # a scope is a dict
+
+    return {
+        "services": Provide(lambda: services, sync_to_thread=False),
+        "callers": Provide(lambda: callers, sync_to_thread=False),
+        "caller": Provide(caller),
+    }
+
+
+def _openapi(config: Config) -> OpenAPIConfig:
+    return OpenAPIConfig(
+        title=config.service.name,
+        version=__version__,
+        path="/schema",
+        render_plugins=[JsonRenderPlugin()],
+    )

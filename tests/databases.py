@@ -1,0 +1,43 @@
+"""Databases of a test's own, beside the one that most tests share."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager
+
+import asyncpg
+from piccolo.conf.apps import table_finder
+
+from app.config import Config
+from app.persistence import connect, database, disconnect
+
+Fresh = Callable[..., Awaitable[Config]]
+"""Makes the configuration of an empty database; keywords are further variables."""
+
+
+@asynccontextmanager
+async def visiting(config: Config) -> AsyncIterator[None]:
+    """Use another database for a while, then the shared one again."""
+    shared = database._open[:]
+    database._open.clear()
+    try:
+        await connect(config)
+        yield
+    finally:
+        await disconnect()
+        database._open[:] = shared
+        for table in table_finder(list(database.TABLES)) if shared else ():
+            table._meta.db = shared[0]
+
+
+def environment_of(config: Config) -> dict[str, str]:
+    """The variables that lead another process to the same database."""
+    variables = {"DATA_DIR": config.data_dir, "DATABASE_URL": config.database.url.reveal()}
+    return variables | {"LOG_LEVEL": "ERROR", "AUDIT_LOG_CONSOLE_OUTPUT_ENABLED": "false"}
+
+
+async def administer(url: str, statement: str) -> None:
+    """Run one statement on a PostgreSQL server."""
+    connection = await asyncpg.connect(url)
+    try:
+        await connection.execute(statement)
+    finally:
+        await connection.close()

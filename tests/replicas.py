@@ -1,0 +1,158 @@
+"""Other processes of the product, told over a pipe what to do.
+
+Run as a program, this module is such a process: it reads one JSON command a line and answers each
+with one line. What two replicas must not do to each other is shown with real ones.
+"""
+
+import asyncio
+import json
+import sys
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+from app.access import SYSTEM
+from app.assembly import Services, assemble
+from app.clock import utc_now
+from app.config import Config, load
+from app.metadata import BagChanges
+from app.persistence import Migrations, connect, disconnect, fetch, transaction
+
+ROOT = Path(__file__).parents[1]
+
+
+class Replica:
+    """One other process."""
+
+    def __init__(self, process: asyncio.subprocess.Process) -> None:
+        self._process = process
+
+    async def ask(self, command: str, **given: Any) -> Any:
+        """Tell the process to do something and give its answer.
+
+        Raises:
+            RuntimeError: It failed there; the message is the name of the error.
+        """
+        await self.tell(command, **given)
+        return await self.answer()
+
+    async def tell(self, command: str, **given: Any) -> None:
+        """Tell the process to do something, without waiting."""
+        assert self._process.stdin is not None
+        self._process.stdin.write(json.dumps({"command": command, **given}).encode() + b"\n")
+        await self._process.stdin.drain()
+
+    async def answer(self) -> Any:
+        """Wait for the answer to what was told."""
+        assert self._process.stdout is not None
+        answer = json.loads(await self._process.stdout.readline())
+        if "error" in answer:
+            raise RuntimeError(answer["error"])
+        return answer["result"]
+
+    async def end(self) -> None:
+        """Let the process end by itself."""
+        assert self._process.stdin is not None
+        self._process.stdin.close()
+        await self._process.wait()
+
+
+@asynccontextmanager
+async def started(count: int) -> AsyncIterator[list[Replica]]:
+    """Keep so many other processes."""
+    pipe = asyncio.subprocess.PIPE
+    command = (sys.executable, "-m", "tests.replicas")
+    replicas = [
+        Replica(await asyncio.create_subprocess_exec(*command, stdin=pipe, stdout=pipe, cwd=ROOT))
+        for _ in range(count)
+    ]
+    try:
+        yield replicas
+    finally:
+        await asyncio.gather(*(replica.end() for replica in replicas))
+
+
+class _Commands:
+    """What a process can be told."""
+
+    services: Services
+
+    async def begin(self, environment: dict[str, str]) -> list[str]:
+        """Start as a replica does: connect, migrate, read or make the keys."""
+        self.services = assemble(_config(environment))
+        return await self.services.open()
+
+    async def finish(self) -> None:
+        """Close the database."""
+        await self.services.close()
+
+    async def migrate(self, environment: dict[str, str]) -> list[str]:
+        """Bring a database up to date and leave it."""
+        await connect(_config(environment))
+        try:
+            return await Migrations(utc_now).up()
+        finally:
+            await disconnect()
+
+    async def merge(self, user: str, bag: str, keys: list[str]) -> int:
+        """Merge each key into a bag, all at once, and count what succeeded."""
+        change = self.services.metadata.change
+        merges = (change(SYSTEM, UUID(user), BagChanges(**{bag: {key: 1}})) for key in keys)
+        return len(await asyncio.gather(*merges))
+
+    async def hold(self, user: str) -> bool:
+        """Lock a user's bags and say so; change and let go of them at the next line."""
+        changes = BagChanges(public={"there": 1})
+        async with transaction():
+            await fetch("SELECT 1 FROM user_metadata WHERE user_id = $1 FOR UPDATE", UUID(user))
+            _answer({"result": "held"})
+            await _next_line()
+            await self.services.metadata.change(SYSTEM, UUID(user), changes)
+        return True
+
+    async def authenticate(self, token: str) -> str:
+        """Say what a session token is worth here."""
+        found = await self.services.sessions.authenticate(token)
+        return found if isinstance(found, str) else "live"
+
+    async def opens(self, secret: str) -> bool:
+        """Say whether a secret key opens anything here."""
+        return await self.services.secret_keys.authenticate(secret) is not None
+
+    async def issue(self, user: str, times: int) -> list[str]:
+        """Begin sessions, all at once, and give their ids."""
+        issue = self.services.sessions.issue
+        made = await asyncio.gather(*(issue(SYSTEM, UUID(user)) for _ in range(times)))
+        return [str(one.session.id) for one in made]
+
+    async def kids(self) -> list[str]:
+        """Name the signing keys."""
+        return [key["kid"] for key in self.services.signing_keys.jwks()["keys"]]
+
+
+async def _serve() -> None:
+    commands = _Commands()
+    while line := await _next_line():
+        given = json.loads(line)
+        try:
+            _answer({"result": await getattr(commands, given.pop("command"))(**given)})
+        except Exception as error:  # noqa: BLE001  # told to the one who asked
+            _answer({"error": type(error).__name__})
+
+
+async def _next_line() -> str:
+    return await asyncio.to_thread(sys.stdin.readline)
+
+
+def _answer(answer: dict[str, Any]) -> None:
+    print(json.dumps(answer), flush=True)  # noqa: T201  # the pipe
+
+
+def _config(environment: dict[str, str]) -> Config:
+    return load(Path("/dev/null"), environment)
+
+
+if __name__ == "__main__":
+    asyncio.run(_serve())
