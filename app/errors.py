@@ -72,6 +72,13 @@ class RateLimited(IdentityError):
         self.retry_after = retry_after
 
 
+class Unavailable(IdentityError):
+    """Something the product cannot do without does not answer; nothing is decided (SEC-130)."""
+
+    code = "unavailable"
+    message = "The service is not available at the moment."
+
+
 class ScopeMissing(Forbidden):
     """The secret key lacks a scope that the operation needs."""
 

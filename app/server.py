@@ -54,7 +54,7 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
         logging_config=None,
         signature_types=[Services, Caller, Callers],
     )
-    return Gate(app, listener, config, log or RequestLog())  # type: ignore[arg-type]  # ASGI either way
+    return Gate(app, listener, config, log or RequestLog())
 
 
 async def serve(services: Services, names: Sequence[Name]) -> None:
@@ -66,7 +66,10 @@ async def serve(services: Services, names: Sequence[Name]) -> None:
     log = RequestLog()
     with contextlib.ExitStack() as open_sockets:
         listening = [
-            (_Server(services, name, log), open_sockets.enter_context(_listen(services.config, name)))
+            (
+                _Server(services, name, log),
+                open_sockets.enter_context(_listen(services.config, name)),
+            )
             for name in names
         ]
         async with _stopping([server for server, _ in listening]), _flushing(log):

@@ -79,7 +79,7 @@ def exact_number(text: str) -> int | msgspec.Raw:
 
 
 def canonical(text: str) -> str:
-    """Rewrite JSON so that equal values become equal texts: keys sorted, numbers in one spelling."""
+    """Rewrite JSON so that equal values are equal texts: sorted keys, one spelling of numbers."""
     value = json.loads(text, parse_int=_one_spelling, parse_float=_one_spelling)
     return _sorting_encoder.encode(value).decode("utf-8")
 
@@ -133,7 +133,7 @@ def _refuse_constant(_name: str) -> Json:
 
 _decoder = JSONDecoder(
     object_pairs_hook=_unique,
-    parse_float=exact_number,  # type: ignore[arg-type]  # the stub asks for a float
-    parse_int=exact_number,  # type: ignore[arg-type]  # the stub asks for an int
+    parse_float=exact_number,
+    parse_int=exact_number,
     parse_constant=_refuse_constant,
 )

@@ -78,7 +78,8 @@ TABLES = {
         id UUID NOT NULL CONSTRAINT audit_event__id PRIMARY KEY,
         at TIMESTAMPTZ NOT NULL,
         type TEXT NOT NULL,
-        actor_kind TEXT NOT NULL CHECK (actor_kind IN ('user', 'secret_key', 'system', 'anonymous')),
+        actor_kind TEXT NOT NULL
+            CHECK (actor_kind IN ('user', 'secret_key', 'system', 'anonymous')),
         actor_id UUID,
         subject_id UUID,
         address TEXT,

@@ -83,7 +83,7 @@ class AuditLog:
         if self.config.console_output.enabled:
             self._repeat(event, kind, actor_id, subject, actor.origin.request_id, shown)
 
-    def _repeat(  # noqa: PLR0913  # the fields of one line
+    def _repeat(  # noqa: PLR0913, PLR0917  # the fields of one line
         self,
         event: Event,
         kind: str,

@@ -2,6 +2,7 @@
 
 import asyncio
 import http.client
+import json
 import sys
 from collections.abc import Coroutine
 from types import ModuleType
@@ -18,7 +19,8 @@ from app.config import Config
 from app.errors import IdentityError
 from app.http.listener import Name
 from app.secretkeys import NewSecretKey
-from app.server import address_of, serve as run_server
+from app.server import address_of
+from app.server import serve as run_server
 
 uvloop: ModuleType | None
 try:
@@ -121,7 +123,11 @@ def _greeting(
 
 
 def _first_steps(public: str, secret: str) -> list[str]:
-    query = '{"query":"mutation { createUser(input: {emails: [{address: \\"ada@example.com\\"}], publicMetadata: {plan: \\"pro\\"}}) { user { id } userErrors { code } } }"}'
+    mutation = (
+        'mutation { createUser(input: {emails: [{address: "ada@example.com"}], '
+        'publicMetadata: {plan: "pro"}}) { user { id } userErrors { code } } }'
+    )
+    body = json.dumps({"query": mutation})
     return [
         "",
         "Your first secret key, shown this once (it may do everything):",
@@ -131,7 +137,7 @@ def _first_steps(public: str, secret: str) -> list[str]:
         "Make a user with it:",
         "",
         f"  curl {public}/graphql -H 'Authorization: Bearer {secret}' \\",
-        f"    -H 'Content-Type: application/json' -d '{query}'",
+        f"    -H 'Content-Type: application/json' -d '{body}'",
         "",
         f"or open {public}/graphql in a browser and paste the key into its field.",
         "",

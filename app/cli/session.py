@@ -17,7 +17,7 @@ from app.errors import IdentityError
 T = TypeVar("T")
 
 
-class Refused(Exception):  # noqa: N818  # as all our refusals
+class Refused(Exception):  # as all our refusals
     """The command cannot do what it was asked; the message says why."""
 
 

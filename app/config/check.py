@@ -19,7 +19,9 @@ EXAMPLE_SECRETS = frozenset(
 )
 """Values that stand in documents; anyone may know them (SEC-120)."""
 
-_ORIGIN = re.compile(r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?")
+_ORIGIN = re.compile(
+    r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?"
+)
 Refuse = Callable[[str], NoReturn]
 
 

@@ -43,9 +43,7 @@ class Setting:
         return ".".join(self.path)
 
 
-def load(
-    path: Path | None = None, environment: Mapping[str, str] | None = None
-) -> Config:
+def load(path: Path | None = None, environment: Mapping[str, str] | None = None) -> Config:
     """Read the configuration.
 
     Args:
@@ -179,7 +177,9 @@ def _parse_bool(text: str) -> bool:
 
 
 def _refuse_unknown(values: Any, section: Any, path: tuple[str, ...]) -> None:  # noqa: ANN401
-    if not (isinstance(values, dict) and isinstance(section, type) and issubclass(section, Section)):
+    if not (
+        isinstance(values, dict) and isinstance(section, type) and issubclass(section, Section)
+    ):
         return
     known = {item.name: _unwrap(item.type)[0] for item in msgspec.structs.fields(section)}
     for key, value in values.items():
@@ -231,4 +231,3 @@ def _sentence(text: str) -> str:
 
 def _refuse(why: str) -> typing.NoReturn:
     raise ConfigurationRefused(why)
-

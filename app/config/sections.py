@@ -21,7 +21,7 @@ class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """A group of settings that refuses keys it does not know."""
 
 
-class Service(Section):
+class Service(Section, frozen=True):
     """How the deployment presents itself."""
 
     name: Annotated[
@@ -29,7 +29,7 @@ class Service(Section):
     ] = "Sekisho"
 
 
-class PublicListener(Section):
+class PublicListener(Section, frozen=True):
     """The listener that browsers and applications reach."""
 
     address: Annotated[str, about("`[host]:port` to listen on.")] = ":8000"
@@ -38,13 +38,13 @@ class PublicListener(Section):
     ] = "http://localhost:8000"
 
 
-class AdminListener(Section):
+class AdminListener(Section, frozen=True):
     """The listener for backends and operators; keep it inside your network."""
 
     address: Annotated[str, about("`[host]:port` to listen on.")] = ":8001"
 
 
-class ClientAddress(Section):
+class ClientAddress(Section, frozen=True):
     """How the client's address is found."""
 
     extractor: Annotated[
@@ -57,7 +57,7 @@ class ClientAddress(Section):
     ] = []
 
 
-class Server(Section):
+class Server(Section, frozen=True):
     """Listeners and what they believe of a request."""
 
     public: PublicListener = field(default_factory=PublicListener)
@@ -75,7 +75,7 @@ class Server(Section):
     ] = field(default_factory=lambda: Duration(seconds=30))
 
 
-class Database(Section):
+class Database(Section, frozen=True):
     """Where rows are kept: SQLite in the data directory, or PostgreSQL."""
 
     url: Annotated[
@@ -100,7 +100,7 @@ class Database(Section):
     ] = field(default_factory=lambda: Duration(0))
 
 
-class KeyManagement(Section):
+class KeyManagement(Section, frozen=True):
     """Where signing keys live."""
 
     type: Annotated[Literal["local"], about("`local`: made here, kept sealed in the database.")] = (
@@ -111,16 +111,14 @@ class KeyManagement(Section):
     ] = "ES256"
 
 
-class Secrets(Section):
+class Secrets(Section, frozen=True):
     """Signing key management."""
 
     key_management: KeyManagement = field(default_factory=KeyManagement)
-    keys: Annotated[
-        list[Secret], about("Deprecated; read where `secret_keys` is not given.")
-    ] = []
+    keys: Annotated[list[Secret], about("Deprecated; read where `secret_keys` is not given.")] = []
 
 
-class Cookie(Section):
+class Cookie(Section, frozen=True):
     """The session cookie."""
 
     name: Annotated[str, about("Name; empty means `hanko`, as published clients expect.")] = ""
@@ -138,10 +136,12 @@ class Cookie(Section):
     ] = "persistent"
 
 
-class Session(Section):
+class Session(Section, frozen=True):
     """Sessions and the tokens that stand for them."""
 
-    lifespan: Annotated[Duration, about("How long a session and its token live.")] = field(default_factory=lambda: Duration(hours=12))
+    lifespan: Annotated[Duration, about("How long a session and its token live.")] = field(
+        default_factory=lambda: Duration(hours=12)
+    )
     idle_timeout: Annotated[
         Duration, about("A session unused for longer ends; 0 switches this off.")
     ] = field(default_factory=lambda: Duration(0))
@@ -163,7 +163,7 @@ class Session(Section):
     cookie: Cookie = field(default_factory=Cookie)
 
 
-class RelyingParty(Section):
+class RelyingParty(Section, frozen=True):
     """Who asks for a WebAuthn credential."""
 
     id: Annotated[str, about("Effective domain; also the default audience.", min_length=1)] = (
@@ -175,13 +175,13 @@ class RelyingParty(Section):
     )
 
 
-class WebAuthn(Section):
+class WebAuthn(Section, frozen=True):
     """WebAuthn."""
 
     relying_party: RelyingParty = field(default_factory=RelyingParty)
 
 
-class Cors(Section):
+class Cors(Section, frozen=True):
     """Which web pages on other origins may call the public listener."""
 
     allow_origins: Annotated[
@@ -193,7 +193,7 @@ class Cors(Section):
     ] = False
 
 
-class Email(Section):
+class Email(Section, frozen=True):
     """E-mail addresses."""
 
     limit: Annotated[int, about("Addresses a user may have.", ge=0)] = 5
@@ -202,7 +202,7 @@ class Email(Section):
     ] = 120
 
 
-class Username(Section):
+class Username(Section, frozen=True):
     """User names."""
 
     min_length: Annotated[int, about("Shortest user name.", ge=1)] = 3
@@ -211,7 +211,7 @@ class Username(Section):
     ] = 32
 
 
-class BagLimit(Section):
+class BagLimit(Section, frozen=True):
     """How much a bag may hold, measured on its compact JSON."""
 
     max: Annotated[int, about("Most units.", ge=2, le=65536)]
@@ -220,7 +220,7 @@ class BagLimit(Section):
     ] = "characters"
 
 
-class BagLimits(Section):
+class BagLimits(Section, frozen=True):
     """A cap for each bag."""
 
     public: BagLimit = field(default_factory=lambda: BagLimit(max=3000))
@@ -236,7 +236,7 @@ TORII_LIMITS = BagLimits(
 )
 
 
-class UserMetadata(Section):
+class UserMetadata(Section, frozen=True):
     """The three bags."""
 
     limits: Annotated[
@@ -254,7 +254,7 @@ class UserMetadata(Section):
         return HANKO_LIMITS if self.limits == "hanko" else TORII_LIMITS
 
 
-class GraphQL(Section):
+class GraphQL(Section, frozen=True):
     """The GraphQL face."""
 
     explorer: Annotated[
@@ -266,7 +266,8 @@ class GraphQL(Section):
         about("`auto`: for everyone in development; in production for secret keys alone."),
     ] = "auto"
     max_cost: Annotated[
-        int, about("Most an operation may cost: one for a field, times the page it stands in.", ge=1)
+        int,
+        about("Most an operation may cost: one for a field, times the page it stands in.", ge=1),
     ] = 10_000
     persisted_documents: Annotated[
         str, about("Folder of .graphql files whose documents may be asked for by their SHA-256.")
@@ -274,19 +275,19 @@ class GraphQL(Section):
     only_persisted: Annotated[bool, about("Refuse every document that is not persisted.")] = False
 
 
-class AuditStorage(Section):
+class AuditStorage(Section, frozen=True):
     """The audit table."""
 
     enabled: Annotated[bool, about("Keep audit records in the database.")] = True
 
 
-class ConsoleOutput(Section):
+class ConsoleOutput(Section, frozen=True):
     """Audit records among the logs."""
 
     enabled: Annotated[bool, about("Write a log line for each audit record.")] = True
 
 
-class Audit(Section):
+class Audit(Section, frozen=True):
     """The audit log."""
 
     storage: AuditStorage = field(default_factory=AuditStorage)
@@ -294,7 +295,7 @@ class Audit(Section):
     mask: Annotated[bool, about("Mask addresses and user names in audit records.")] = True
 
 
-class Log(Section):
+class Log(Section, frozen=True):
     """The server's own log."""
 
     level: Annotated[Literal["DEBUG", "INFO", "WARNING", "ERROR"], about("Least level.")] = "INFO"
@@ -304,7 +305,7 @@ class Log(Section):
     ] = False
 
 
-class Config(Section):
+class Config(Section, frozen=True):
     """Everything that can be set."""
 
     environment: Annotated[

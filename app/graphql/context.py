@@ -74,7 +74,7 @@ class Context:
         """Pages of sessions by user and page; one statement for each page asked for."""
 
         async def load(keys: list[tuple[UUID, PageRequest]]) -> Sequence[Page[Session]]:
-            found = {}
+            found: dict[tuple[UUID, PageRequest], Page[Session]] = {}
             for asked in {asked for _, asked in keys}:
                 ids = [user_id for user_id, other in keys if other == asked]
                 pages = await self.services.sessions.pages_of(ids, asked)

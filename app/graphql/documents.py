@@ -101,7 +101,9 @@ class Documents:
         except GraphQLSyntaxError as error:
             return Refused(HTTPStatus.BAD_REQUEST, (_syntax(error),))
         except RecursionError:
-            return Refused(HTTPStatus.BAD_REQUEST, (too_expensive("The document nests too deeply."),))
+            return Refused(
+                HTTPStatus.BAD_REQUEST, (too_expensive("The document nests too deeply."),)
+            )
         return self._judged(node)
 
     def _judged(self, node: DocumentNode) -> Document | Refused:
@@ -141,5 +143,3 @@ def _syntax(error: GraphQLSyntaxError) -> GraphQLError:
     if "token" in error.message and str(MAX_TOKENS) in error.message:
         return too_expensive(f"The document has more than {MAX_TOKENS} tokens.")
     return error
-
-

@@ -9,6 +9,7 @@ from graphql import ExecutionResult, GraphQLError
 
 from app import strictjson
 from app.assembly import Services
+from app.errors import Unavailable
 from app.explorer import CONTENT_SECURITY_POLICY, page
 from app.graphql.context import Context
 from app.graphql.documents import Document, Documents, PersistedDocuments, Refused
@@ -18,7 +19,6 @@ from app.graphql.schema import schema
 from app.http import Asked, BodyRefused, Caller, Callers, answer, read_json
 from app.http.answer import Send
 from app.http.body import Receive
-from app.persistence import DatabaseUnavailable
 
 RESPONSE = b"application/graphql-response+json"
 _KNOWN = frozenset({"query", "variables", "operationName", "extensions", "documentId"})
@@ -40,7 +40,7 @@ class GraphQLRequest(msgspec.Struct, frozen=True):
     operation_name: str | None
 
 
-class _NotAsked(Exception):  # noqa: N818  # as all our refusals
+class _NotAsked(Exception):  # as all our refusals
     """The body is JSON, and no request."""
 
 
@@ -79,9 +79,9 @@ class GraphQLEndpoint:
     async def _answer(self, asked: Asked, request: GraphQLRequest, send: Send) -> None:
         try:
             caller = await self._callers.of(asked)
-        except DatabaseUnavailable:
+        except Unavailable:
             status = HTTPStatus.SERVICE_UNAVAILABLE
-            await self._refuse(send, asked, status, "UNAVAILABLE", DatabaseUnavailable.message)
+            await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message)
             return
         context = Context(caller, self._services, self._callers.cookie)
         status, body = await self._run(asked, request, context)
@@ -125,7 +125,7 @@ class GraphQLEndpoint:
         status = HTTPStatus.OK
         if result.errors:
             body |= self._errors(asked, result.errors)
-            if any(isinstance(e.original_error, DatabaseUnavailable) for e in result.errors):
+            if any(isinstance(e.original_error, Unavailable) for e in result.errors):
                 status = HTTPStatus.SERVICE_UNAVAILABLE
         extensions: dict[str, Any] = {}
         if context.actor.session_fault is not None:
@@ -168,7 +168,7 @@ class GraphQLEndpoint:
             if found is None:
                 raise _NotAsked("No document is registered under this id.")
             return found
-        if self._only_persisted and not self._persisted.holds(text):
+        if self._only_persisted and not self._persisted.holds(str(text)):
             raise _NotAsked("Only registered documents run here.")
         return str(text)
 
@@ -178,7 +178,9 @@ class GraphQLEndpoint:
         """Answer what is no GraphQL request with its own status, whatever the client accepts."""
         error = GraphQLError(message, extensions={"code": code})
         body = strictjson.encode_bytes(self._errors(asked, [error]))
-        headers = [(b"connection", b"close")] if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else []
+        headers = (
+            [(b"connection", b"close")] if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else []
+        )
         await answer(send, status, body, headers=headers)
 
     async def _show_explorer(self, asked: Asked, send: Send) -> None:

@@ -14,7 +14,6 @@ from strawberry.types.field import StrawberryField
 
 from app import errors
 from app.metadata import MetadataRefused, MetadataTooLarge, MetadataVersionConflict
-from app.persistence import DatabaseUnavailable
 
 _CAMEL = re.compile(r"_([a-z0-9])")
 
@@ -53,7 +52,9 @@ class MetadataBag(Enum):
 class UserError:
     """What every refusal tells."""
 
-    code: ErrorCode = strawberry.field(description="Stable; decide on it.")
+    code: ErrorCode = strawberry.field(  # type: ignore[valid-type]  # made above, member by member
+        description="Stable; decide on it."
+    )
     message: str = strawberry.field(description="A sentence for developers, in English.")
     path: list[str] = strawberry.field(description="The argument it belongs to, outermost first.")
 
@@ -124,16 +125,26 @@ def user_error(error: errors.IdentityError, arguments: set[str]) -> UserError:
     if isinstance(error, MetadataTooLarge):
         limit = error.limit
         return MetadataRejected(
-            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name],
-            size=error.size, limit=limit.max, unit=limit.unit,
+            code=code,
+            message=error.message,
+            path=path,
+            bag=MetadataBag[error.bag.name],
+            size=error.size,
+            limit=limit.max,
+            unit=limit.unit,
         )
     if isinstance(error, MetadataVersionConflict):
         return MetadataRejected(
-            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name],
+            code=code,
+            message=error.message,
+            path=path,
+            bag=MetadataBag[error.bag.name],
             current_version=error.current_version,
         )
     if isinstance(error, MetadataRefused):
-        return MetadataRejected(code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name])
+        return MetadataRejected(
+            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name]
+        )
     if isinstance(error, errors.RateLimited):
         return RateLimited(
             code=code, message=error.message, path=path, retry_after=error.retry_after
@@ -194,7 +205,7 @@ def _extensions(error: errors.IdentityError) -> dict[str, Any]:
             return {"code": "UNAUTHENTICATED"}
         case errors.RateLimited():
             return {"code": "RATE_LIMITED", "retryAfter": error.retry_after}
-        case DatabaseUnavailable():
+        case errors.Unavailable():
             return {"code": "UNAVAILABLE"}
         case _:
             where = [camel(part) for part in error.path]

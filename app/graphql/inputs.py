@@ -1,19 +1,17 @@
 """What stands between the arguments of the schema and the values of the services."""
 
-from typing import Literal, TypeVar
+from typing import Any
 from uuid import UUID
 
 import strawberry
 
 from app.errors import NotFound
 from app.ids import parse_id
-from app.metadata import UNSET, Unset
-
-T = TypeVar("T")
+from app.metadata import UNSET
 
 
-def given(value: strawberry.Some[T] | None) -> T | Literal[Unset.UNSET]:
-    """Keep apart what was left out and what was given as null."""
+def given(value: strawberry.Some[Any] | None) -> Any:  # noqa: ANN401  # what was given
+    """Keep apart what was left out (`UNSET`) and what was given as null."""
     return UNSET if value is None else value.value
 
 
@@ -27,5 +25,3 @@ def id_of(text: str, argument: str) -> UUID:
     if found is None:
         raise NotFound(path=(argument,))
     return found
-
-

@@ -162,7 +162,11 @@ class Counter:
 def solo_fields(schema: GraphQLSchema) -> frozenset[str]:
     """Give the names of the root fields that stand alone."""
     root = schema.mutation_type
-    return frozenset(name for name, item in root.fields.items() if _is_solo(item)) if root else frozenset()
+    return (
+        frozenset(name for name, item in root.fields.items() if _is_solo(item))
+        if root
+        else frozenset()
+    )
 
 
 def _is_solo(item: object) -> bool:
@@ -173,7 +177,7 @@ def _is_solo(item: object) -> bool:
 
 
 def _page_size(node: FieldNode) -> int:
-    """Say how many rows a field may bring: its `first` or `last`, the most where a variable says."""
+    """Say how many rows a field may bring; where a variable decides, the most there may be."""
     for argument in node.arguments or ():
         if argument.name.value in ("first", "last"):
             value = argument.value

@@ -17,8 +17,13 @@ def mutation(
 
     Its refusals become the payload's `userErrors`; the guard's go to the top of the answer.
     """
-    return strawberry.mutation(
-        description=description,
-        extensions=[Refusals(), guard],
-        directives=[Solo()] if solo else [],
-    )
+
+    def declare(resolver: Callable[..., Any]) -> Any:  # noqa: ANN401  # a field of strawberry's
+        return strawberry.mutation(
+            resolver=resolver,
+            description=description,
+            extensions=[Refusals(), guard],
+            directives=[Solo()] if solo else [],
+        )
+
+    return declare

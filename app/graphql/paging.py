@@ -22,7 +22,9 @@ def _argument(text: str) -> Any:  # noqa: ANN401  # strawberry's
     return strawberry.argument(description=text)
 
 
-First = Annotated[int | None, _argument(f"How many from the start; 20 unless said, {MAX_PAGE} at most.")]
+First = Annotated[
+    int | None, _argument(f"How many from the start; 20 unless said, {MAX_PAGE} at most.")
+]
 After = Annotated[str | None, _argument("Start behind this cursor.")]
 Last = Annotated[int | None, _argument(f"How many from the end; {MAX_PAGE} at most.")]
 Before = Annotated[str | None, _argument("End before this cursor.")]

@@ -85,9 +85,7 @@ class SecretKeyQueries:
 class SecretKeyMutations:
     """Changes of secret keys."""
 
-    @mutation(
-        "Make a secret key and give it, once.", requires_secret_key("keys:write"), solo=True
-    )
+    @mutation("Make a secret key and give it, once.", requires_secret_key("keys:write"), solo=True)
     async def create_secret_key(
         self,
         info: Info,

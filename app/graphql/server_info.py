@@ -45,6 +45,7 @@ class ServerQueries:
             username_min_length=config.username.min_length,
             username_max_length=config.username.max_length,
             metadata_limits=[
-                MetadataLimit(bag=MetadataBag[bag.name], max=limit.max, unit=limit.unit) for bag, limit in limits
+                MetadataLimit(bag=MetadataBag[bag.name], max=limit.max, unit=limit.unit)
+                for bag, limit in limits
             ],
         )

@@ -25,7 +25,9 @@ class SessionType:
     is_current: bool = strawberry.field(description="Whether this request bears it.")
     row: strawberry.Private[Session]
 
-    @strawberry.field(description="When it ends if it is not used again; null without idle timeout.")
+    @strawberry.field(
+        description="When it ends if it is not used again; null without idle timeout."
+    )
     def idle_expires_at(self, info: Info) -> datetime | None:
         """Give the idle end."""
         return info.context.services.sessions.idle_end(self.row)

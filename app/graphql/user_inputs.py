@@ -8,8 +8,10 @@ import strawberry
 from app.graphql.errors import MetadataBag
 from app.graphql.inputs import given, id_of
 from app.graphql.scalars import JSON
-from app.metadata import BagChanges, Mode, changes as bags
+from app.metadata import BagChanges, Mode
+from app.metadata import changes as bags
 from app.users import MetadataPredicate, NewEmail, NewUser, ProfileChanges, UserFilter
+
 
 @strawberry.enum(description="How an object given for a bag meets what the bag holds.")
 class MetadataMode(Enum):

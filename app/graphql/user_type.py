@@ -19,7 +19,7 @@ from app.users.paging import Page
 Path = Annotated[
     str | None,
     strawberry.argument(
-        description="A GJSON path such as `plan` or `roles.0.name`; what is not there reads as null."
+        description="A GJSON path such as `plan` or `roles.0.name`; null where nothing is there."
     ),
 ]
 

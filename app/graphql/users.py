@@ -84,7 +84,7 @@ class UserQueries:
         description="All users, newest first unless ordered otherwise.",
         extensions=[requires_secret_key("users:read")],
     )
-    async def users(  # noqa: PLR0913  # a connection's arguments
+    async def users(  # noqa: PLR0913, PLR0917  # a connection's arguments
         self,
         info: Info,
         first: First = strawberry.UNSET,

@@ -5,7 +5,6 @@ from http import HTTPStatus
 from typing import Any
 
 from app import errors, strictjson
-from app.persistence import DatabaseUnavailable
 
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
@@ -18,7 +17,7 @@ _STATUS: tuple[tuple[type[errors.IdentityError], HTTPStatus], ...] = (
     (errors.Conflict, HTTPStatus.CONFLICT),
     (errors.Invalid, HTTPStatus.BAD_REQUEST),
     (errors.RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
-    (DatabaseUnavailable, HTTPStatus.SERVICE_UNAVAILABLE),
+    (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
 
 

@@ -101,5 +101,3 @@ def _valid(address: str) -> str:
         return str(ipaddress.ip_address(address))
     except ValueError:
         return ""
-
-

@@ -11,7 +11,7 @@ MAX_BODY = 128 * 1024
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
-class BodyRefused(Exception):  # noqa: N818  # as all our refusals
+class BodyRefused(Exception):  # as all our refusals
     """A body that is not taken: the status, the code and the sentence to answer with."""
 
     def __init__(self, status: HTTPStatus, code: str, message: str) -> None:

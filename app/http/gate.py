@@ -82,7 +82,9 @@ class Gate:
             status = HTTPStatus.METHOD_NOT_ALLOWED
             return BodyRefused(status, "method_not_allowed", "The method is not allowed.")
         if len(asked.path) > MAX_PATH:
-            return BodyRefused(HTTPStatus.REQUEST_URI_TOO_LONG, "bad_request", "The path is too long.")
+            return BodyRefused(
+                HTTPStatus.REQUEST_URI_TOO_LONG, "bad_request", "The path is too long."
+            )
         return None if asked.method in _SAFE else self._body_refusal(asked)
 
     def _body_refusal(self, asked: Asked) -> BodyRefused | None:
@@ -225,7 +227,11 @@ async def _fail(send: _Answering, asked: Asked, error: Exception) -> None:
     if isinstance(error, IdentityError):
         status, code, message = status_of(error), error.code, error.message
     else:
-        status, code, message = HTTPStatus.INTERNAL_SERVER_ERROR, "internal", "Something went wrong."
+        status, code, message = (
+            HTTPStatus.INTERNAL_SERVER_ERROR,
+            "internal",
+            "Something went wrong.",
+        )
     if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", exc_info=error, extra={"request_id": asked.request_id})
     if not send.status:

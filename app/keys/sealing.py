@@ -43,12 +43,13 @@ class Sealer:
         Raises:
             KeysUnreadable: The secret that sealed it is not configured, or it was altered or moved.
         """
+        version, _, rest = sealed.partition(".")
+        key_id, _, text = rest.partition(".")
+        if version != _VERSION or key_id not in self._keys:
+            raise KeysUnreadable
         try:
-            version, key_id, text = sealed.split(".")
             raw = base64.urlsafe_b64decode(text)
-            if version != _VERSION:
-                raise ValueError
             opened = self._keys[key_id].decrypt(raw[:_NONCE], raw[_NONCE:], place.encode())
-        except (ValueError, KeyError, InvalidTag) as error:
+        except (ValueError, InvalidTag) as error:
             raise KeysUnreadable from error
         return opened.decode()

@@ -163,4 +163,3 @@ def _bags(row: Row) -> Bags:
         private=row.get("private_bag"),
         version=row["version"],
     )
-

@@ -1,6 +1,6 @@
 """What can go wrong between the product and its database."""
 
-from app.errors import Conflict, IdentityError, Invalid
+from app.errors import Conflict, IdentityError, Invalid, Unavailable
 
 
 class NotUnique(Conflict):
@@ -22,11 +22,8 @@ class TextUnstorable(Invalid):
     message = "A text holds a character that cannot be kept."
 
 
-class DatabaseUnavailable(IdentityError):
-    """The database does not answer. Nothing is decided without it."""
-
-    code = "unavailable"
-    message = "The service is not available at the moment."
+class DatabaseUnavailable(Unavailable):
+    """The database does not answer."""
 
 
 class SchemaRefused(IdentityError):

@@ -75,9 +75,11 @@ class PooledPostgres(PostgresEngine):
         try:
             open_one = self.current_transaction.get()
             if open_one is not None:
-                return await open_one.connection.fetch(sql, *args)
+                rows: Sequence[Row] = await open_one.connection.fetch(sql, *args)
+                return rows
             async with self._pool.acquire() as connection:
-                return await connection.fetch(sql, *args)
+                found: Sequence[Row] = await connection.fetch(sql, *args)
+                return found
         except asyncpg.UniqueViolationError as error:
             raise NotUnique(error.constraint_name or "") from error
         except asyncpg.DataError as error:
@@ -94,7 +96,8 @@ class PooledPostgres(PostgresEngine):
             return rows[0] if rows else None
         try:
             async with self._pool.acquire() as connection:
-                return await connection.fetchrow(sql, *args)
+                row: Row | None = await connection.fetchrow(sql, *args)
+                return row
         except asyncpg.DataError as error:
             if _is_about_text(error):
                 raise TextUnstorable from error
@@ -167,7 +170,10 @@ def _connection_arguments(settings: Database) -> dict[str, Any]:
             "database": settings.database,
         }
     parts = urlsplit(url)
-    return {"dsn": parts._replace(scheme="postgresql").geturl(), "database": unquote(parts.path[1:])}
+    return {
+        "dsn": parts._replace(scheme="postgresql").geturl(),
+        "database": unquote(parts.path[1:]),
+    }
 
 
 def _is_about_text(error: asyncpg.DataError) -> bool:

@@ -49,10 +49,11 @@ class LongLivedSqlite(SQLiteEngine):
         if sqlite3.sqlite_version_info < _OLDEST:
             raise DatabaseUnavailable(f"SQLite {sqlite3.sqlite_version} is too old; 3.38 will do.")
         try:
-            Path(self.path).touch(mode=0o600)
-            self._lookup = self._connect()
+            self._lookup = self._create()
             await self._write(self._writing_connection)
-            await self._write(lambda: self._run(self._main, "SELECT count(*) FROM sqlite_master", ()))
+            await self._write(
+                lambda: self._run(self._main, "SELECT count(*) FROM sqlite_master", ())
+            )
         except (sqlite3.Error, OSError) as error:
             await self.close()
             raise DatabaseUnavailable(f"{self.path} is no database we can use.") from error
@@ -66,7 +67,7 @@ class LongLivedSqlite(SQLiteEngine):
             self._connections.pop().close()
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
-        """Run one statement: in the open transaction, or reading, or in a transaction of its own."""
+        """Run one statement in the open transaction, as a reader, or in one of its own."""
         translated = _translate(sql)
         if self.current_transaction.get() is not None:
             return await self._write(lambda: self._run(self._main, translated, args))
@@ -150,6 +151,11 @@ class LongLivedSqlite(SQLiteEngine):
             if error.sqlite_errorcode & 0xFF not in _BUSY:
                 raise
             raise DatabaseUnavailable from error
+
+    def _create(self) -> sqlite3.Connection:
+        """Open the file for the first time, for nobody else to read where it is made."""
+        Path(self.path).touch(mode=0o600)
+        return self._connect()
 
     def _connect(self) -> sqlite3.Connection:
         connection = sqlite3.connect(

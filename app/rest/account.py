@@ -88,5 +88,3 @@ def _required(caller: Caller) -> SignedIn:
     if caller.signed_in is None:
         raise Unauthenticated("Unauthorized")
     return caller.signed_in
-
-

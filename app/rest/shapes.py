@@ -12,7 +12,13 @@ from app.users import Account, Email
 
 Shape = dict[str, Any]
 _EMPTY = "{}"
-_STANDARD = {"sub": "subject", "exp": "expiration", "iat": "issued_at", "aud": "audience", "iss": "issuer"}
+_STANDARD = {
+    "sub": "subject",
+    "exp": "expiration",
+    "iat": "issued_at",
+    "aud": "audience",
+    "iss": "issuer",
+}
 
 
 def raw(text: str) -> msgspec.Raw:

@@ -73,7 +73,8 @@ class UserFilter:
     def size(self) -> int:
         """Count the filters in it, itself included."""
         inner = (*self.all_of, *self.any_of, *((self.none_of,) if self.none_of else ()))
-        return 1 + sum(part.size() for part in inner)
+        sizes: list[int] = [part.size() for part in inner]
+        return 1 + sum(sizes)
 
 
 def condition(wanted: UserFilter) -> QueryString | None:
@@ -190,4 +191,3 @@ def _all(parts: list[QueryString]) -> QueryString | None:
 
 def _joined(word: str, parts: list[QueryString]) -> QueryString:
     return QueryString("(" + word.join("{}" for _ in parts) + ")", *parts)
-

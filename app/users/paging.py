@@ -11,7 +11,6 @@ from app.errors import Invalid
 DEFAULT_PAGE = 20
 MAX_PAGE = 100
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_LENGTH = 24
 T = TypeVar("T")
 
 
@@ -44,8 +43,6 @@ class Position:
         """
         try:
             raw = base64.b64decode(cursor.encode("ascii"), altchars=b"-_", validate=True)
-            if len(raw) != _LENGTH:
-                raise ValueError
             micros = int.from_bytes(raw[:8], signed=True)
             return cls(_EPOCH + timedelta(microseconds=micros), UUID(bytes=raw[8:]))
         except (ValueError, OverflowError):

@@ -3,14 +3,17 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
+from piccolo.columns import Column
 from piccolo.querystring import QueryString
 
 from app.access import Actor
 from app.audit import AuditLog
 from app.clock import Clock
 from app.config import sections
+from app.errors import Conflict
 from app.ids import new_id
 from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
 from app.persistence import NotUnique, Row, fetch, fetch_composed, fetch_row, transaction
@@ -286,7 +289,8 @@ class Users:
     async def _insert(
         self, user_id: UUID, columns: dict[str, str | None], created_at: datetime, now: datetime
     ) -> Account:
-        row = User(id=user_id, created_at=created_at, updated_at=now, **columns)
+        values: dict[str, Any] = {"id": user_id, "created_at": created_at, "updated_at": now}
+        row = User(**values, **columns)  # type: ignore[arg-type]  # column by column
         try:
             await User.insert(row)
         except NotUnique as error:
@@ -333,7 +337,7 @@ class Users:
         self, email_id: UUID, *, is_primary: bool | None = None, is_verified: bool | None = None
     ) -> None:
         values = {EmailAddress.is_primary: is_primary, EmailAddress.is_verified: is_verified}
-        given = {column: value for column, value in values.items() if value is not None}
+        given: dict[Column | str, Any] = {c: v for c, v in values.items() if v is not None}
         await EmailAddress.update({**given, EmailAddress.updated_at: self.clock()}).where(
             EmailAddress.id == email_id
         )
@@ -361,7 +365,7 @@ def _with_primary(emails: tuple[NewEmail, ...]) -> tuple[NewEmail, ...]:
     return emails
 
 
-def _taken(error: NotUnique, path: tuple[str, ...]) -> UserExists | UsernameTaken | EmailTaken:
+def _taken(error: NotUnique, path: tuple[str, ...]) -> Conflict:
     leaf = _TAKEN.get(error.constraint)
     if leaf is None:
         raise error
