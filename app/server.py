@@ -228,5 +228,6 @@ def _openapi(config: Config) -> OpenAPIConfig:
         title=config.service.name,
         version=__version__,
         path="/schema",
+        use_handler_docstrings=True,
         render_plugins=[JsonRenderPlugin()],
     )

@@ -165,7 +165,9 @@ class MetadataFilter:
     )
 
 
-@strawberry.input(description="Asks for users; every part that is given must hold.")
+@strawberry.input(
+    name="UserFilter", description="Asks for users; every part that is given must hold."
+)
 class UserFilterInput:
     """Asks for users."""
 

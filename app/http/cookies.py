@@ -1,4 +1,4 @@
-"""The session cookie (SEC-030)."""
+"""How a session token travels: in a cookie (SEC-030), or in a header where configured (SEC-031)."""
 
 from dataclasses import dataclass
 from datetime import timedelta
@@ -27,6 +27,27 @@ class SessionCookie:
             if equals and key == name:
                 return value
         return None
+
+    def delivery(self, token: str, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
+        """Write the headers that hand a token to a browser: the cookie or `X-Auth-Token`.
+
+        Args:
+            token: The session token.
+            remember: Whether the person wants to stay signed in; asked where retention is `prompt`.
+        """
+        lasts = self.config.cookie.retention == "persistent" or (
+            self.config.cookie.retention == "prompt" and remember
+        )
+        retention = "persistent" if lasts else "session"
+        lifetime = str(int(self.config.lifespan.total_seconds()))
+        headers = [
+            (b"x-session-lifetime", lifetime.encode()),
+            (b"x-session-retention", retention.encode()),
+        ]
+        if self.config.enable_auth_token_header:
+            return [(b"x-auth-token", token.encode()), *headers]
+        line = self._line(token, self.config.lifespan if lasts else None)
+        return [(b"set-cookie", line.encode()), *headers]
 
     def deletion(self) -> tuple[bytes, bytes]:
         """Write the header that makes a browser forget the session."""

@@ -25,6 +25,7 @@ _UNREACHABLE = (
 )
 _CONNECT_TIMEOUT = 5.0
 _STATEMENT_TIMEOUT = "10s"
+_MOST_SPARES = 4
 
 
 class PooledPostgres(PostgresEngine):
@@ -40,6 +41,10 @@ class PooledPostgres(PostgresEngine):
     def __init__(self, settings: Database) -> None:
         super().__init__(config=_connection_arguments(settings))
         self._settings = settings
+        # Connections set aside for look-ups: they change hands without the pool's bookkeeping,
+        # which costs nearly as much as the look-up itself.
+        self._spares: list[Any] = []
+        self._most_spares = min(_MOST_SPARES, settings.pool // 2)
 
     async def check_version(self) -> None:
         """Do nothing here: Piccolo would open a connection just to ask."""
@@ -67,6 +72,8 @@ class PooledPostgres(PostgresEngine):
     async def close(self) -> None:
         """Close the pool."""
         if self.pool is not None:
+            while self._spares:
+                await self.pool.release(self._spares.pop())
             pool, self.pool = self.pool, None
             await pool.close()
 
@@ -95,15 +102,25 @@ class PooledPostgres(PostgresEngine):
             rows = await self.fetch(sql, args)
             return rows[0] if rows else None
         try:
-            async with self._pool.acquire() as connection:
+            connection = self._spares.pop() if self._spares else await self._pool.acquire()
+            try:
                 row: Row | None = await connection.fetchrow(sql, *args)
                 return row
+            finally:
+                await self._put_aside(connection)
         except asyncpg.DataError as error:
             if _is_about_text(error):
                 raise TextUnstorable from error
             raise
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
+
+    async def _put_aside(self, connection: Any) -> None:  # noqa: ANN401  # a connection of the pool
+        """Keep a connection for the next look-up, or give it back where enough are kept."""
+        if len(self._spares) < self._most_spares and not connection.is_closed():
+            self._spares.append(connection)
+        else:
+            await self._pool.release(connection)
 
     async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
         """Run what Piccolo has composed."""
