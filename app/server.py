@@ -5,7 +5,7 @@ import contextlib
 import gc
 import signal
 import socket
-from collections.abc import AsyncIterator, Iterator, Sequence
+from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
@@ -21,6 +21,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from app import __version__
 from app.assembly import Services
 from app.config import Config, parse_listener
+from app.errors import IdentityError
 from app.explorer import ASSET_CACHE_CONTROL, ASSET_PATH, CONTENT_SECURITY_POLICY, asset
 from app.graphql import GraphQLEndpoint
 from app.http import Caller, Callers, Gate, Listener, SessionCookie, answer, asked_of, problem
@@ -57,32 +58,39 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
     return Gate(app, listener, config, log or RequestLog())
 
 
-async def serve(services: Services, names: Sequence[Name]) -> None:
-    """Listen until SIGINT or SIGTERM, then let requests in flight finish (SEC-139).
+class AddressRefused(IdentityError):
+    """A listener cannot have its address; the message says which and why."""
+
+    code = "address_refused"
+    message = "An address cannot be listened on."
+
+
+@contextlib.contextmanager
+def listening(config: Config, names: Sequence[Name]) -> Iterator[dict[Name, socket.socket]]:
+    """Open the listeners' sockets, so that a taken port is told before anything is made.
 
     Raises:
-        OSError: An address cannot be listened on.
+        AddressRefused: One cannot be opened.
     """
+    with contextlib.ExitStack() as held:
+        yield {name: held.enter_context(_listen(config, name)) for name in names}
+
+
+async def serve(services: Services, sockets: Mapping[Name, socket.socket]) -> None:
+    """Answer until SIGINT or SIGTERM, then let requests in flight finish (SEC-139)."""
     log = RequestLog()
-    with contextlib.ExitStack() as open_sockets:
-        listening = [
-            (
-                _Server(services, name, log),
-                open_sockets.enter_context(_listen(services.config, name)),
-            )
-            for name in names
-        ]
-        async with _stopping([server for server, _ in listening]), _flushing(log):
-            gc.collect()
-            gc.freeze()
-            await asyncio.gather(*(server.serve(sockets=[sock]) for server, sock in listening))
+    servers = {name: _Server(services, name, log) for name in sockets}
+    async with _stopping(list(servers.values())), _flushing(log):
+        gc.collect()
+        gc.freeze()
+        await asyncio.gather(
+            *(server.serve(sockets=[sockets[name]]) for name, server in servers.items())
+        )
 
 
 def address_of(config: Config, name: Name) -> tuple[str, int]:
     """Give the host and port of a listener."""
-    server = config.server
-    address = server.public.address if name == "public" else server.admin.address
-    return parse_listener(address)
+    return parse_listener(_address(config, name))
 
 
 class _BoundedHttp(HttpToolsProtocol):
@@ -136,15 +144,26 @@ class _Server(uvicorn.Server):
 def _listen(config: Config, name: Name) -> Iterator[socket.socket]:
     """Open a listener's socket; without a host it takes IPv6 and IPv4 alike where both exist."""
     host, port = address_of(config, name)
-    if not host and socket.has_dualstack_ipv6():
-        sock = socket.create_server(
-            ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
-        )
-    else:
-        family = socket.AF_INET6 if ":" in host else socket.AF_INET
-        sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    try:
+        if not host and socket.has_dualstack_ipv6():
+            sock = socket.create_server(
+                ("", port), family=socket.AF_INET6, backlog=_BACKLOG, dualstack_ipv6=True
+            )
+        else:
+            family = socket.AF_INET6 if ":" in host else socket.AF_INET
+            sock = socket.create_server((host, port), family=family, backlog=_BACKLOG)
+    except OSError as error:
+        reason = str(error.strerror).partition(" (")[0]
+        raise AddressRefused(
+            f"Cannot listen on {_address(config, name)} (server.{name}.address): {reason}."
+        ) from error
     with sock:
         yield sock
+
+
+def _address(config: Config, name: Name) -> str:
+    server = config.server
+    return server.public.address if name == "public" else server.admin.address
 
 
 @contextlib.asynccontextmanager

@@ -1,11 +1,18 @@
 """Looking at the configuration, and printing what it and the API are made of."""
 
+import functools
+import inspect
 import json
+from collections.abc import Iterator
+from types import UnionType
+from typing import Any, Literal, Union, get_args, get_origin
 
 import click
 import yaml
+from msgspec import Struct
 
 from app.cli.session import State
+from app.config import Config, Secret, Setting, settings
 from app.config import schema as config_schema
 from app.config import show as plain
 from app.graphql import printed_schema
@@ -39,6 +46,12 @@ def schema_of_config() -> None:
     click.echo(json.dumps(config_schema(), indent=2))
 
 
+@config.command()
+def reference() -> None:
+    """Print the reference of every setting, as Markdown."""
+    click.echo("\n\n".join([_INTRODUCTION, *_tables()]))
+
+
 @click.group()
 def schema() -> None:
     """Print the schema of the API."""
@@ -48,3 +61,57 @@ def schema() -> None:
 def print_() -> None:
     """Print the GraphQL schema, guards included."""
     click.echo(printed_schema(), nl=False)
+
+
+_INTRODUCTION = """\
+# Configuration
+
+Every setting of the server, printed by `sekisho config reference`.
+
+What is not given has its default. A YAML file comes over the defaults: the one that `--config`
+names, else `config/config.yaml` if it is there. The environment comes over the file. In the
+environment a list is split at its commas. A duration is written like `12h`, `1h30m` or `500ms`.
+Where a setting has two variables either will do; if both are set and differ, if a key is unknown or
+if a value does not fit, the server says so and does not start."""
+_HEAD = "| Key | Type | Default | Environment | Meaning |\n| --- | --- | --- | --- | --- |"
+_TYPES = {str: "text", int: "number", bool: "`true`, `false`", Secret: "secret"}
+
+
+def _tables() -> Iterator[str]:
+    """Write a table for each section, the settings of no section first."""
+    defaults = plain(Config())
+    sections = inspect.get_annotations(Config)
+    groups: dict[str, list[str]] = {}
+    for setting in settings():
+        name = setting.path[0] if len(setting.path) > 1 else ""
+        groups.setdefault(name, []).append(_row(setting, defaults))
+    for name, rows in sorted(groups.items(), key=lambda group: group[0] != ""):
+        title = f"## `{name}`\n\n{inspect.getdoc(sections[name])}" if name else "## General"
+        yield "\n".join([f"{title}\n", _HEAD, *rows])
+
+
+def _row(setting: Setting, defaults: dict[str, Any]) -> str:
+    default = functools.reduce(lambda values, key: values[key], setting.path, defaults)
+    cells = [
+        f"`{setting.name}`",
+        _kind(setting.type),
+        _default(default),
+        ", ".join(f"`{name}`" for name in setting.variables),
+        setting.description,
+    ]
+    return f"| {' | '.join(cells)} |"
+
+
+def _kind(kind: Any) -> str:  # noqa: ANN401  # any annotation
+    if get_origin(kind) is Literal:
+        return ", ".join(f"`{choice}`" for choice in get_args(kind))
+    if get_origin(kind) is list:
+        return f"list of {_kind(get_args(kind)[0])}"
+    if get_origin(kind) in (Union, UnionType):
+        return " or ".join(_kind(one) for one in get_args(kind))
+    return _TYPES.get(kind) or ("keys and values" if issubclass(kind, Struct) else "duration")
+
+
+def _default(value: Any) -> str:  # noqa: ANN401  # any plain value
+    text = value if isinstance(value, str) else json.dumps(value)
+    return f"`{text}`" if value not in ("", []) else "none"

@@ -23,7 +23,10 @@ def migrate() -> None:
 @json_option
 @click.pass_obj
 def up(state: State, as_json: bool) -> None:
-    """Apply every migration that is missing, once, whichever replica comes first."""
+    """Apply every migration that is missing.
+
+    Each is applied once, whichever replica comes first.
+    """
     applied = _with_migrations(state, Migrations.up)
     text = "\n".join(f"applied {name}" for name in applied) or "nothing to do"
     show({"applied": applied}, as_json=as_json, text=text)
@@ -35,7 +38,10 @@ def up(state: State, as_json: bool) -> None:
 @json_option
 @click.pass_obj
 def down(state: State, steps: int, yes: bool, as_json: bool) -> None:
-    """Undo the last migrations, with the data they hold."""
+    """Undo migrations, with the data they hold.
+
+    STEPS says how many, newest first; without it one.
+    """
     if not yes:
         click.confirm(f"Undo {steps} migration(s)? What they hold is lost.", abort=True)
     undone = _with_migrations(state, lambda migrations: migrations.down(steps))

@@ -45,14 +45,15 @@ def version() -> None:
 def main() -> None:
     """Run the command line; a refusal is one sentence."""
     try:
-        sekisho(standalone_mode=False)
+        sekisho(prog_name="sekisho", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
-    except click.exceptions.Exit as ended:
-        sys.exit(ended.exit_code)
-    except (Refused, click.ClickException) as error:
+    except Refused as error:
         click.echo(f"sekisho: {error}", err=True)
+        sys.exit(1)
+    except OSError as error:  # a folder or a file that this account may not use
+        click.echo(f"sekisho: {error.filename or 'system'}: {error.strerror}", err=True)
         sys.exit(1)
     except click.Abort:
         sys.exit(130)

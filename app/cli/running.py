@@ -3,6 +3,7 @@
 import asyncio
 import http.client
 import json
+import socket
 import sys
 from collections.abc import Coroutine
 from types import ModuleType
@@ -18,8 +19,9 @@ from app.cli.session import Refused, State
 from app.config import Config
 from app.errors import IdentityError
 from app.http.listener import Name
+from app.persistence import exclusive, transaction
 from app.secretkeys import NewSecretKey
-from app.server import address_of
+from app.server import address_of, listening
 from app.server import serve as run_server
 
 uvloop: ModuleType | None
@@ -44,18 +46,20 @@ def serve(state: State, which: str) -> None:
     config = state.config()
     logs.configure(config.log.level)
     try:
-        _run(_serve(config, LISTENERS[which]))
+        with listening(config, LISTENERS[which]) as sockets:
+            _run(_serve(config, sockets))
     except IdentityError as error:
         raise Refused(error.message) from None
-    except OSError as error:
-        raise Refused(_unbound(config, LISTENERS[which], error)) from None
 
 
 @click.command()
 @click.argument("which", type=click.Choice(["public", "admin"]), default="public")
 @click.pass_obj
 def isready(state: State, which: str) -> None:
-    """Ask a running server whether it is ready; the exit status is the answer."""
+    """Ask a running server whether it is ready.
+
+    The exit status is the answer: 0 if it is, 1 if it is not or does not answer.
+    """
     config = state.config()
     host, port = address_of(config, cast("Name", which))
     connection = http.client.HTTPConnection(host or "127.0.0.1", port, timeout=_TIMEOUT)
@@ -63,7 +67,7 @@ def isready(state: State, which: str) -> None:
         known = urlsplit(config.server.public.url).netloc
         connection.request("GET", "/health/ready", headers={"Host": known})
         status = connection.getresponse().status
-    except OSError as error:
+    except (OSError, http.client.HTTPException) as error:
         raise Refused(f"the {which} listener does not answer on port {port}") from error
     finally:
         connection.close()
@@ -79,24 +83,28 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
         runner.run(work)
 
 
-async def _serve(config: Config, names: tuple[Name, ...]) -> None:
+async def _serve(config: Config, sockets: dict[Name, socket.socket]) -> None:
     services = assemble(config)
     try:
         applied = await services.open()
         secret = await _first_key(services)
-        click.echo(_greeting(config, names, applied, secret))
+        click.echo(_greeting(config, tuple(sockets), applied, secret))
         sys.stdout.flush()
-        await run_server(services, names)
+        await run_server(services, sockets)
     finally:
         await services.close()
 
 
 async def _first_key(services: Services) -> str | None:
-    """Make development's first secret key, where there has never been one."""
-    if services.config.is_production or await services.secret_keys.list(None):
+    """Make development's first secret key, where there has never been one; one replica does."""
+    if services.config.is_production:
         return None
-    new = NewSecretKey("first key", (ALL_SCOPES,))
-    _, secret = await services.secret_keys.create(SYSTEM, new, None)
+    async with transaction():
+        await exclusive("first_key")
+        if await services.secret_keys.list(None):
+            return None
+        new = NewSecretKey("first key", (ALL_SCOPES,))
+        _, secret = await services.secret_keys.create(SYSTEM, new, None)
     return secret
 
 
@@ -104,25 +112,24 @@ def _greeting(
     config: Config, names: tuple[Name, ...], applied: list[str], secret: str | None
 ) -> str:
     """Say where everything is, and what to type next."""
-    database = "PostgreSQL" if _uses_postgres(config) else f"SQLite in {config.data_dir}/"
     public = config.server.public.url
-    lines = [f"Sekisho is starting ({config.environment}, {database})."]
+    admin = f"http://localhost:{address_of(config, 'admin')[1]}"
+    lines = [f"Sekisho is starting ({config.environment}, {_database(config)})."]
     if applied:
         lines.append(f"Database: {len(applied)} migration(s) applied.")
     if "public" in names:
         lines.append(f"  GraphQL and GraphiQL   {public}/graphql")
         lines.append(f"  Keys (JWKS)            {public}/.well-known/jwks.json")
     if "admin" in names:
-        port = address_of(config, "admin")[1]
-        lines.append(f"  Admin listener         http://localhost:{port}/graphql")
+        lines.append(f"  Admin listener         {admin}/graphql")
     if secret is not None:
-        lines += _first_steps(public, secret)
+        lines += _first_steps(public if "public" in names else admin, secret)
     elif not config.is_production:
         lines.append("A secret key was shown at the first start; `sekisho key create` makes more.")
     return "\n".join(lines)
 
 
-def _first_steps(public: str, secret: str) -> list[str]:
+def _first_steps(url: str, secret: str) -> list[str]:
     mutation = (
         'mutation { createUser(input: {emails: [{address: "ada@example.com"}], '
         'publicMetadata: {plan: "pro"}}) { user { id } userErrors { code } } }'
@@ -136,19 +143,17 @@ def _first_steps(public: str, secret: str) -> list[str]:
         "",
         "Make a user with it:",
         "",
-        f"  curl {public}/graphql -H 'Authorization: Bearer {secret}' \\",
+        f"  curl {url}/graphql -H 'Authorization: Bearer {secret}' \\",
         f"    -H 'Content-Type: application/json' -d '{body}'",
         "",
-        f"or open {public}/graphql in a browser and paste the key into its field.",
+        f"or open {url}/graphql in a browser and paste the key into its field.",
         "",
     ]
 
 
-def _unbound(config: Config, names: tuple[Name, ...], error: OSError) -> str:
-    taken = " or ".join(str(address_of(config, name)[1]) for name in names)
-    return f"cannot listen on port {taken}: {error.strerror or error}"
-
-
-def _uses_postgres(config: Config) -> bool:
+def _database(config: Config) -> str:
     url = config.database.url.reveal()
-    return not url.startswith("sqlite") if url else config.database.dialect != "sqlite"
+    dialect = url.partition(":")[0] if url else config.database.dialect
+    if dialect != "sqlite":
+        return "PostgreSQL"
+    return f"SQLite in {url.removeprefix('sqlite:///') or f'{config.data_dir}/'}"

@@ -1,20 +1,31 @@
 """What a signed-in person's browser asks for, in the reference's shapes."""
 
 from http import HTTPStatus
-from typing import Any
+from typing import Annotated, Any
 
 import msgspec
 from litestar import Request, Response, get, post
 
-from app import strictjson
 from app.errors import NotFound, Unauthenticated
 from app.http import asked_of
 from app.rest.bodies import BodyInvalid
-from app.rest.given import Caller, Callers, Services
-from app.rest.shapes import Shape, older_profile, profile, validation
+from app.rest.given import Caller, Callers, PathText, Services, body
+from app.rest.shapes import (
+    OlderProfile,
+    Profile,
+    Validation,
+    older_profile,
+    profile,
+    validation,
+)
 from app.sessions import SignedIn
 
-_INVALID = {"is_valid": False}
+_INVALID = Validation(is_valid=False)
+
+
+TokenBody = Annotated[
+    Any, body("The token to check.", {"session_token": {"type": "string"}}, "session_token")
+]
 
 
 class SessionToken(msgspec.Struct, frozen=True):
@@ -24,23 +35,23 @@ class SessionToken(msgspec.Struct, frozen=True):
 
 
 @get("/me", tags=["account"])
-async def me(services: Services, caller: Caller) -> Response[bytes]:
+async def me(services: Services, caller: Caller) -> Profile:
     """Give the signed-in user's profile; the private bag is never part of it."""
     signed_in = _required(caller)
     account, bags = signed_in.account, signed_in.bags
     emails = (await services.users.emails_of([account.id]))[account.id]
-    return json(profile(account, emails, bags))
+    return profile(account, emails, bags)
 
 
 @get("/users/{user_id:str}", tags=["account"])
-async def own_user(user_id: str, services: Services, caller: Caller) -> Response[bytes]:
+async def own_user(user_id: PathText, services: Services, caller: Caller) -> OlderProfile:
     """Give the signed-in user's profile as older clients read it; nobody else's is there."""
     signed_in = _required(caller)
     account, bags = signed_in.account, signed_in.bags
     if user_id != str(account.id):
         raise NotFound("There is no such user.")
     emails = (await services.users.emails_of([account.id]))[account.id]
-    return json(older_profile(account, emails, bags))
+    return older_profile(account, emails, bags)
 
 
 @post("/logout", status_code=HTTPStatus.NO_CONTENT, tags=["account"])
@@ -56,16 +67,16 @@ async def logout(services: Services, caller: Caller, callers: Callers) -> Respon
 @get("/sessions/validate", tags=["sessions"])
 async def validate(
     request: Request[Any, Any, Any], services: Services, callers: Callers
-) -> Response[bytes]:
+) -> Validation:
     """Say whether the token in the header or cookie is a live session; this is no use of it."""
     asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
     caller = await callers.of(asked, touch=False)
     signed_in = caller.signed_in
-    return json(_INVALID if signed_in is None else validation(signed_in, services.sessions))
+    return _INVALID if signed_in is None else validation(signed_in, services.sessions)
 
 
 @post("/sessions/validate", status_code=HTTPStatus.OK, tags=["sessions"])
-async def validate_token(data: Any, services: Services) -> Response[bytes]:  # noqa: ANN401  # any JSON
+async def validate_token(data: TokenBody, services: Services) -> Validation:
     """Say whether the token in the body is a live session; this counts as use of it."""
     try:
         token = msgspec.convert(data, SessionToken).session_token
@@ -74,14 +85,8 @@ async def validate_token(data: Any, services: Services) -> Response[bytes]:  # n
         raise BodyInvalid("session_token is a required field", path=where) from None
     found = await services.sessions.authenticate(token)
     if not isinstance(found, SignedIn):
-        return json(_INVALID)
-    return json(validation(found, services.sessions))
-
-
-def json(shape: Shape, status: int = HTTPStatus.OK, **headers: str) -> Response[bytes]:
-    """Answer with JSON."""
-    body = strictjson.encode_bytes(shape)
-    return Response(body, status_code=status, media_type="application/json", headers=headers)
+        return _INVALID
+    return validation(found, services.sessions)
 
 
 def _required(caller: Caller) -> SignedIn:

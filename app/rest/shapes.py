@@ -1,16 +1,20 @@
-"""What REST answers look like: the reference's shapes, and those of the backend API."""
+"""What REST answers look like: the reference's shapes, and those of the backend API.
+
+Where the reference leaves out what is empty, the field has a default and the struct leaves it out.
+"""
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
+from msgspec import Struct, field
 
 from app.metadata import Bags
 from app.sessions import Sessions, SignedIn
 from app.users import Account, Email
 
-Shape = dict[str, Any]
+Json = Any
 _EMPTY = "{}"
 _STANDARD = {
     "sub": "subject",
@@ -21,137 +25,206 @@ _STANDARD = {
 }
 
 
-def raw(text: str) -> msgspec.Raw:
-    """Let stored JSON text into an answer as it stands."""
-    return msgspec.Raw(text.encode())
+class NamedBags(Struct, frozen=True, omit_defaults=True):
+    """Bags as the reference names them; an empty one is left out."""
+
+    public_metadata: Json = None
+    private_metadata: Json = None
+    unsafe_metadata: Json = None
 
 
-def moment(value: datetime) -> str:
-    """Write a time as RFC 3339, in UTC."""
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
+class ProfileEmail(Struct, frozen=True):
+    """An address in a profile."""
+
+    id: str
+    address: str
+    is_verified: bool
+    is_primary: bool
 
 
-def named_bags(bags: Bags, private: str | None = None) -> Shape:
-    """Show bags as the reference does: an empty one is left out."""
-    texts = {
-        "public_metadata": bags.public,
-        "private_metadata": private if private is not None else _EMPTY,
-        "unsafe_metadata": bags.unsafe,
-    }
-    return {name: raw(text) for name, text in texts.items() if text != _EMPTY}
+class ProfileUsername(Struct, frozen=True):
+    """A user name in a profile."""
+
+    id: str
+    username: str
+    created_at: datetime
+    updated_at: datetime
 
 
-def profile(account: Account, emails: Sequence[Email], bags: Bags) -> Shape:
-    """Show the signed-in user as `GET /me` does; what is empty is left out."""
+class MfaConfig(Struct, frozen=True):
+    """Which second factors there are."""
+
+    auth_app_set_up: bool = False
+    totp_enabled: bool = False
+    security_keys_enabled: bool = False
+
+
+class Profile(Struct, frozen=True, omit_defaults=True):
+    """The signed-in user, as `GET /me` shows them."""
+
+    id: str
+    user_id: str
+    mfa_config: MfaConfig
+    created_at: datetime
+    updated_at: datetime
+    emails: list[ProfileEmail] = field(default_factory=list)
+    username: ProfileUsername | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    picture: str | None = None
+    metadata: NamedBags = field(default_factory=NamedBags)
+
+
+class OlderProfile(Struct, frozen=True, omit_defaults=True):
+    """The signed-in user, as `GET /users/{id}` showed them to older clients."""
+
+    id: str
+    created_at: datetime
+    updated_at: datetime
+    webauthn_credentials: list[Json]
+    email: str | None = None
+    username: str | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    picture: str | None = None
+    metadata: NamedBags = field(default_factory=NamedBags)
+
+
+class BackendEmail(Struct, frozen=True, rename="camel"):
+    """An address, as a backend sees it."""
+
+    id: str
+    address: str
+    is_primary: bool
+    is_verified: bool
+
+
+class BackendUser(Struct, frozen=True, rename="camel"):
+    """A user, as a backend sees them; the private bag where its key may read it."""
+
+    id: str
+    username: str | None
+    name: str | None
+    given_name: str | None
+    family_name: str | None
+    picture: str | None
+    locale: str | None
+    emails: list[BackendEmail]
+    public_metadata: Json
+    unsafe_metadata: Json
+    metadata_version: int
+    created_at: datetime
+    updated_at: datetime
+    last_sign_in_at: datetime | None
+    private_metadata: Json | msgspec.UnsetType = msgspec.UNSET
+
+
+class Validation(Struct, frozen=True, omit_defaults=True):
+    """Whether a token is a live session, and what it says."""
+
+    is_valid: bool
+    claims: dict[str, Json] | None = None
+    expiration_time: datetime | None = None
+    user_id: str | None = None
+    idle_expires_at: datetime | None = None
+
+
+def named_bags(bags: Bags, private: str | None = None) -> NamedBags:
+    """Show bags as the reference does."""
+    return NamedBags(_shown(bags.public), _shown(private or _EMPTY), _shown(bags.unsafe))
+
+
+def profile(account: Account, emails: Sequence[Email], bags: Bags) -> Profile:
+    """Show the signed-in user."""
     user_id = str(account.id)
-    shape: Shape = {
-        "id": user_id,
-        "user_id": user_id,
-        "mfa_config": {
-            "auth_app_set_up": False,
-            "totp_enabled": False,
-            "security_keys_enabled": False,
-        },
-        "created_at": moment(account.created_at),
-        "updated_at": moment(account.updated_at),
-    }
-    if emails:
-        shape["emails"] = [_email(email) for email in emails]
+    username = None
     if account.username is not None:
-        shape["username"] = {
-            "id": user_id,
-            "username": account.username,
-            "created_at": moment(account.created_at),
-            "updated_at": moment(account.updated_at),
-        }
-    return shape | _common(account, bags)
+        username = ProfileUsername(
+            user_id, account.username, account.created_at, account.updated_at
+        )
+    return Profile(
+        id=user_id,
+        user_id=user_id,
+        mfa_config=MfaConfig(),
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+        emails=[ProfileEmail(str(e.id), e.address, e.is_verified, e.is_primary) for e in emails],
+        username=username,
+        name=account.name,
+        given_name=account.given_name,
+        family_name=account.family_name,
+        picture=account.picture,
+        metadata=named_bags(bags),
+    )
 
 
-def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> Shape:
-    """Show the signed-in user as `GET /users/{id}` did for older clients."""
-    primary = next((email.address for email in emails if email.is_primary), None)
-    shape: Shape = {
-        "id": str(account.id),
-        "email": primary,
-        "username": account.username,
-        "webauthn_credentials": [],
-        "created_at": moment(account.created_at),
-        "updated_at": moment(account.updated_at),
-    }
-    return {k: v for k, v in shape.items() if v is not None} | _common(account, bags)
+def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> OlderProfile:
+    """Show the signed-in user to older clients."""
+    return OlderProfile(
+        id=str(account.id),
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+        webauthn_credentials=[],
+        email=next((email.address for email in emails if email.is_primary), None),
+        username=account.username,
+        name=account.name,
+        given_name=account.given_name,
+        family_name=account.family_name,
+        picture=account.picture,
+        metadata=named_bags(bags),
+    )
 
 
 def backend_user(
     account: Account, emails: Sequence[Email], bags: Bags, private: str | None
-) -> Shape:
-    """Show a user to a backend; the private bag where the key may read it."""
-    shape: Shape = {
-        "id": str(account.id),
-        "username": account.username,
-        "name": account.name,
-        "givenName": account.given_name,
-        "familyName": account.family_name,
-        "picture": account.picture,
-        "locale": account.locale,
-        "emails": [
-            {
-                "id": str(email.id),
-                "address": email.address,
-                "isPrimary": email.is_primary,
-                "isVerified": email.is_verified,
-            }
-            for email in emails
-        ],
-        "publicMetadata": raw(bags.public),
-        "unsafeMetadata": raw(bags.unsafe),
-        "metadataVersion": bags.version,
-        "createdAt": moment(account.created_at),
-        "updatedAt": moment(account.updated_at),
-    }
-    return shape if private is None else shape | {"privateMetadata": raw(private)}
+) -> BackendUser:
+    """Show a user to a backend."""
+    return BackendUser(
+        id=str(account.id),
+        username=account.username,
+        name=account.name,
+        given_name=account.given_name,
+        family_name=account.family_name,
+        picture=account.picture,
+        locale=account.locale,
+        emails=[BackendEmail(str(e.id), e.address, e.is_primary, e.is_verified) for e in emails],
+        public_metadata=_raw(bags.public),
+        unsafe_metadata=_raw(bags.unsafe),
+        metadata_version=bags.version,
+        created_at=account.created_at,
+        updated_at=account.updated_at,
+        last_sign_in_at=account.last_sign_in_at,
+        private_metadata=msgspec.UNSET if private is None else _raw(private),
+    )
 
 
-def validation(signed_in: SignedIn, sessions: Sessions) -> Shape:
+def validation(signed_in: SignedIn, sessions: Sessions) -> Validation:
     """Show a valid session; a claim of an application's own never hides a standard one."""
     claims = signed_in.claims
-    expires = moment(datetime.fromtimestamp(_seconds(claims["exp"]), UTC))
-    shown: Shape = {k: v for k, v in claims.items() if k not in _STANDARD}
+    expires = _moment(claims["exp"])
+    shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _STANDARD}
     shown |= {long: claims[short] for short, long in _STANDARD.items() if short in claims}
-    shown |= {
-        "expiration": expires,
-        "issued_at": moment(datetime.fromtimestamp(_seconds(claims["iat"]), UTC)),
-    }
-    shape: Shape = {
-        "is_valid": True,
-        "claims": shown,
-        "expiration_time": expires,
-        "user_id": str(signed_in.account.id),
-    }
-    idle = sessions.idle_end(signed_in.session)
-    return shape if idle is None else shape | {"idle_expires_at": moment(idle)}
+    shown |= {"expiration": expires, "issued_at": _moment(claims["iat"])}
+    return Validation(
+        is_valid=True,
+        claims=shown,
+        expiration_time=expires,
+        user_id=str(signed_in.account.id),
+        idle_expires_at=sessions.idle_end(signed_in.session),
+    )
 
 
-def _seconds(value: object) -> float:
-    if not isinstance(value, int):
-        raise TypeError("a verified token's times are whole seconds")
-    return float(value)
+def _raw(text: str) -> msgspec.Raw:
+    """Let stored JSON text into an answer as it stands."""
+    return msgspec.Raw(text.encode())
 
 
-def _email(email: Email) -> Shape:
-    return {
-        "id": str(email.id),
-        "address": email.address,
-        "is_verified": email.is_verified,
-        "is_primary": email.is_primary,
-    }
+def _shown(text: str) -> msgspec.Raw | None:
+    return None if text == _EMPTY else _raw(text)
 
 
-def _common(account: Account, bags: Bags) -> Shape:
-    shape = {
-        "name": account.name,
-        "given_name": account.given_name,
-        "family_name": account.family_name,
-        "picture": account.picture,
-        "metadata": named_bags(bags) or None,
-    }
-    return {name: value for name, value in shape.items() if value is not None}
+def _moment(seconds: object) -> datetime:
+    """Read a time of a verified token, which is a whole number."""
+    return datetime.fromtimestamp(float(str(seconds)), UTC)

@@ -18,7 +18,7 @@ async def jwks(request: Request[Any, Any, Any], services: Services) -> Response[
     """Give the public keys that verify this deployment's tokens (RFC 7517)."""
     body = strictjson.encode_bytes(services.signing_keys.jwks())
     etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": etag, "access-control-allow-origin": "*"}
+    headers = {"etag": etag}
     if etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(body, media_type="application/json", headers=headers)
