@@ -106,7 +106,7 @@ def _kind(kind: Any) -> str:  # noqa: ANN401  # any annotation
     if get_origin(kind) is Literal:
         return ", ".join(f"`{choice}`" for choice in get_args(kind))
     if get_origin(kind) is list:
-        return f"list of {_kind(get_args(kind)[0])}"
+        return f"list of {_kind(get_args(kind)[0])}s"
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_kind(one) for one in get_args(kind))
     return _TYPES.get(kind) or ("keys and values" if issubclass(kind, Struct) else "duration")

@@ -35,6 +35,11 @@ class Context:
         """The caller's session with its user, where there is one."""
         return self.caller.signed_in
 
+    def forget_loaded(self) -> None:
+        """Let go of what has been read: a change makes it old."""
+        for name in ("emails", "bags", "private_bags", "sessions"):
+            vars(self).pop(name, None)
+
     def forget_session(self) -> None:
         """Make the browser forget its cookie."""
         self.response_headers.append(self.cookie.deletion())

@@ -104,7 +104,8 @@ class Refusals(FieldExtension):
         info: Info,
         **kwargs: Any,  # noqa: ANN401  # strawberry's
     ) -> Any:  # noqa: ANN401  # a payload
-        """Run the mutation."""
+        """Run the mutation; what an earlier one has read, it may have changed."""
+        info.context.forget_loaded()
         try:
             return await next_(source, info, **kwargs)
         except (errors.Unauthenticated, errors.Forbidden):

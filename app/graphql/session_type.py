@@ -7,9 +7,7 @@ import strawberry
 
 from app.access import Actor
 from app.graphql.context import Info
-from app.graphql.paging import PageInfo, Position, page_info
 from app.sessions import Session
-from app.users.paging import Page
 
 
 @strawberry.type(name="Session", description="A person's session on one device.")
@@ -46,28 +44,3 @@ class SessionType:
             is_current=current,
             row=session,
         )
-
-
-@strawberry.type(description="A session in a page.")
-class SessionEdge:
-    """An edge."""
-
-    cursor: str = strawberry.field(description="Where this session stands; pass it to `after`.")
-    node: SessionType = strawberry.field(description="The session.")
-
-
-@strawberry.type(description="A page of sessions.")
-class SessionConnection:
-    """A page."""
-
-    edges: list[SessionEdge] = strawberry.field(description="The sessions with their cursors.")
-    nodes: list[SessionType] = strawberry.field(description="The sessions.")
-    page_info: PageInfo = strawberry.field(description="What comes before and after.")
-
-    @classmethod
-    def of(cls, page: Page[Session], actor: Actor) -> Self:
-        """Show a page."""
-        nodes = [SessionType.of(session, actor) for session in page.items]
-        cursors = [Position(session.created_at, session.id).cursor() for session in page.items]
-        edges = [SessionEdge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=page_info(page, cursors))

@@ -60,49 +60,65 @@ class EmailInput:
         return NewEmail(self.address, bool(self.is_primary), bool(self.is_verified))
 
 
+@strawberry.input
+class _Profile:
+    """The fields of a profile, as every input has them."""
+
+    username: Text = strawberry.field(description="Letters, digits, underscores; null for none.")
+    name: Text = strawberry.field(description="At most 255 characters; null for none.")
+    given_name: Text = strawberry.field(description="At most 255 characters; null for none.")
+    family_name: Text = strawberry.field(description="At most 255 characters; null for none.")
+    picture: Text = strawberry.field(description="An http or https URL; null for none.")
+    locale: Text = strawberry.field(description="A language tag; null for none.")
+
+    def profile(self) -> ProfileChanges:
+        """Give the change of the profile."""
+        return ProfileChanges(
+            username=given(self.username),
+            name=given(self.name),
+            given_name=given(self.given_name),
+            family_name=given(self.family_name),
+            picture=given(self.picture),
+            locale=given(self.locale),
+        )
+
+
+@strawberry.input
+class _Bags:
+    """The three bags, as every input of a secret key has them."""
+
+    public_metadata: Bag = strawberry.field(description="Users read it, secret keys write it.")
+    private_metadata: Bag = strawberry.field(description="For secret keys alone.")
+    unsafe_metadata: Bag = strawberry.field(description="Users write it too; trust nothing in it.")
+
+    def bags(self) -> BagChanges:
+        """Give the change of the bags."""
+        return BagChanges(
+            public=given(self.public_metadata),
+            private=given(self.private_metadata),
+            unsafe=given(self.unsafe_metadata),
+        )
+
+
 @strawberry.input(description="What the signed-in user changes; what is left out stays.")
-class UpdateMeInput:
+class UpdateMeInput(_Profile):
     """A change of one's own."""
 
     unsafe_metadata: Bag = strawberry.field(
         description="Merged into the unsafe bag; null clears the bag."
     )
-    username: Text = strawberry.field(description="Letters, digits, underscores; null removes it.")
-    name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    given_name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    family_name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    picture: Text = strawberry.field(description="An http or https URL; null removes it.")
-    locale: Text = strawberry.field(description="A language tag; null removes it.")
     if_metadata_version: strawberry.Maybe[int | None] = strawberry.field(description=_VERSION)
-
-    def profile(self) -> ProfileChanges:
-        """Give the change of the profile."""
-        return _profile(self)
 
 
 @strawberry.input(description="What a secret key changes of a user; what is left out stays.")
-class UpdateUserInput:
+class UpdateUserInput(_Profile):
     """A change of a profile."""
-
-    username: Text = strawberry.field(description="Letters, digits, underscores; null removes it.")
-    name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    given_name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    family_name: Text = strawberry.field(description="At most 255 characters; null removes it.")
-    picture: Text = strawberry.field(description="An http or https URL; null removes it.")
-    locale: Text = strawberry.field(description="A language tag; null removes it.")
-
-    def profile(self) -> ProfileChanges:
-        """Give the change of the profile."""
-        return _profile(self)
 
 
 @strawberry.input(description="A change of bags: left out stays, null clears, an object goes in.")
-class UserMetadataInput:
+class UserMetadataInput(_Bags):
     """A change of bags."""
 
-    public_metadata: Bag = strawberry.field(description="Users read it, secret keys write it.")
-    private_metadata: Bag = strawberry.field(description="For secret keys alone.")
-    unsafe_metadata: Bag = strawberry.field(description="Users write it too; trust nothing in it.")
     mode: MetadataMode | None = strawberry.field(
         description="How an object meets what the bag holds.", default=MetadataMode.MERGE
     )
@@ -112,13 +128,9 @@ class UserMetadataInput:
         """Give the mode; null means the default."""
         return Mode[self.mode.name] if self.mode else Mode.MERGE
 
-    def changes(self) -> BagChanges:
-        """Give the change of the bags."""
-        return _bags(self)
-
 
 @strawberry.input(description="A user to make; it needs an address or a user name.")
-class CreateUserInput:
+class CreateUserInput(_Profile, _Bags):
     """A user to make."""
 
     id: strawberry.Maybe[strawberry.ID | None] = strawberry.field(
@@ -127,15 +139,6 @@ class CreateUserInput:
     emails: strawberry.Maybe[list[EmailInput] | None] = strawberry.field(
         description="Addresses; of several exactly one is primary."
     )
-    username: Text = strawberry.field(description="Letters, digits, underscores.")
-    name: Text = strawberry.field(description="At most 255 characters.")
-    given_name: Text = strawberry.field(description="At most 255 characters.")
-    family_name: Text = strawberry.field(description="At most 255 characters.")
-    picture: Text = strawberry.field(description="An http or https URL.")
-    locale: Text = strawberry.field(description="A language tag.")
-    public_metadata: Bag = strawberry.field(description="What the public bag starts with.")
-    private_metadata: Bag = strawberry.field(description="What the private bag starts with.")
-    unsafe_metadata: Bag = strawberry.field(description="What the unsafe bag starts with.")
     created_at: strawberry.Maybe[datetime | None] = strawberry.field(
         description="When the account was made elsewhere; now where it is left out."
     )
@@ -147,8 +150,8 @@ class CreateUserInput:
         return NewUser(
             id=id_of(wanted, "id") if wanted is not None else None,
             emails=tuple(email.to_new() for email in emails),
-            profile=_profile(self),
-            bags=_bags(self),
+            profile=self.profile(),
+            bags=self.bags(),
             created_at=self.created_at.value if self.created_at else None,
         )
 
@@ -244,23 +247,4 @@ def _predicate(asked: MetadataFilter | None) -> MetadataPredicate | None:
         path=asked.path,
         equals=asked.equals.value if asked.equals else None,
         exists=asked.exists.value if asked.exists else None,
-    )
-
-
-def _profile(value: UpdateMeInput | UpdateUserInput | CreateUserInput) -> ProfileChanges:
-    return ProfileChanges(
-        username=given(value.username),
-        name=given(value.name),
-        given_name=given(value.given_name),
-        family_name=given(value.family_name),
-        picture=given(value.picture),
-        locale=given(value.locale),
-    )
-
-
-def _bags(value: UserMetadataInput | CreateUserInput) -> BagChanges:
-    return BagChanges(
-        public=given(value.public_metadata),
-        private=given(value.private_metadata),
-        unsafe=given(value.unsafe_metadata),
     )

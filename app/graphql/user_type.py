@@ -9,12 +9,11 @@ import strawberry
 from app.claims.gjson import get
 from app.graphql.context import Info
 from app.graphql.guards import requires_secret_key
-from app.graphql.paging import After, First, PageInfo, Position, page_info, page_request
+from app.graphql.paging import After, Connection, First, page_request
 from app.graphql.scalars import JSON, raw
-from app.graphql.session_type import SessionConnection
+from app.graphql.session_type import SessionType
 from app.metadata import Bags
 from app.users import Account, Email
-from app.users.paging import Page
 
 Path = Annotated[
     str | None,
@@ -139,40 +138,15 @@ class UserType:
     )
     async def sessions(
         self, info: Info, first: First = strawberry.UNSET, after: After = strawberry.UNSET
-    ) -> SessionConnection:
+    ) -> Connection[SessionType]:
         """Give a page of sessions."""
         actor = info.context.actor
         if actor.session is None or actor.session.user_id != self.user_id:
             actor.require_scopes("sessions:read")
         asked = page_request(first, after)
         page = await info.context.sessions.load((self.user_id, asked))
-        return SessionConnection.of(page, actor)
+        return Connection[SessionType].of(page, lambda session: SessionType.of(session, actor))
 
     async def _read(self, info: Info, bag: str, path: str | None) -> JSON | None:
         bags = await info.context.bags.load(self.user_id)
         return _in_bag(getattr(bags, bag), path)
-
-
-@strawberry.type(description="A user in a page.")
-class UserEdge:
-    """An edge."""
-
-    cursor: str = strawberry.field(description="Where this user stands; pass it to `after`.")
-    node: UserType = strawberry.field(description="The user.")
-
-
-@strawberry.type(description="A page of users.")
-class UserConnection:
-    """A page."""
-
-    edges: list[UserEdge] = strawberry.field(description="The users with their cursors.")
-    nodes: list[UserType] = strawberry.field(description="The users.")
-    page_info: PageInfo = strawberry.field(description="What comes before and after.")
-
-    @classmethod
-    def of(cls, page: Page[Account]) -> Self:
-        """Show a page."""
-        nodes = [UserType.of(account) for account in page.items]
-        cursors = [Position(account.created_at, account.id).cursor() for account in page.items]
-        edges = [UserEdge(cursor=c, node=n) for c, n in zip(cursors, nodes, strict=True)]
-        return cls(edges=edges, nodes=nodes, page_info=page_info(page, cursors))

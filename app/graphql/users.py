@@ -10,7 +10,7 @@ from app.graphql.errors import UserError
 from app.graphql.guards import requires_secret_key, requires_session
 from app.graphql.inputs import given, id_of
 from app.graphql.mutation import mutation
-from app.graphql.paging import After, Before, First, Last, page_request
+from app.graphql.paging import After, Before, Connection, First, Last, page_request
 from app.graphql.user_inputs import (
     CreateUserInput,
     EmailInput,
@@ -21,7 +21,7 @@ from app.graphql.user_inputs import (
     UserMetadataInput,
     UserOrderType,
 )
-from app.graphql.user_type import EmailType, UserConnection, UserType
+from app.graphql.user_type import EmailType, UserType
 from app.users import Account, UserOrder
 
 UserId = Annotated[strawberry.ID, strawberry.argument(description="The user's UUID.")]
@@ -97,7 +97,7 @@ class UserQueries:
         order_by: Annotated[
             UserOrderType | None, strawberry.argument(description="In which order.")
         ] = strawberry.UNSET,
-    ) -> UserConnection:
+    ) -> Connection[UserType]:
         """Give a page of users."""
         if filter and filter.reads_private():
             info.context.actor.require_scopes("users.private:read")
@@ -106,7 +106,7 @@ class UserQueries:
             filter.to_filter() if filter else None,
             UserOrder[order_by.name] if order_by else UserOrder.CREATED_AT_DESC,
         )
-        return UserConnection.of(page)
+        return Connection[UserType].of(page, UserType.of)
 
 
 @strawberry.type
@@ -131,8 +131,7 @@ class UserMutations:
             given(input.unsafe_metadata),
             wanted.value if wanted else None,
         )
-        known = bags or (context.signed_in.bags if context.signed_in else None)
-        return UserPayload(user=UserType.of(account, known), user_errors=[])
+        return UserPayload(user=UserType.of(account, bags), user_errors=[])
 
     @mutation(
         "Change any bag of a user. A bag left out stays; an object is merged; null clears the bag. "
@@ -151,7 +150,7 @@ class UserMutations:
         bags = await services.metadata.change(
             actor,
             id_of(user_id, "user_id"),
-            input.changes(),
+            input.bags(),
             mode=input.wanted_mode(),
             if_version=wanted.value if wanted else None,
         )
