@@ -42,8 +42,8 @@ def down(state: State, steps: int, yes: bool, as_json: bool) -> None:
 
     STEPS says how many, newest first; without it one.
     """
-    if not yes:
-        click.confirm(f"Undo {steps} migration(s)? What they hold is lost.", abort=True)
+    if not yes and not click.confirm(f"Undo {steps} migration(s)? What they hold is lost."):
+        raise Refused("nothing was undone")
     undone = _with_migrations(state, lambda migrations: migrations.down(steps))
     text = "\n".join(f"undone {name}" for name in undone) or "nothing to do"
     show({"undone": undone}, as_json=as_json, text=text)

@@ -4,6 +4,7 @@ import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from app.graphql.core import core_schema
 from app.graphql.errors import ERROR_TYPES
 from app.graphql.guards import RequiresSecretKey, RequiresSession, Solo
 from app.graphql.scalars import SCALARS
@@ -32,9 +33,12 @@ _schema = strawberry.Schema(
 )
 
 
+_core = core_schema(_schema)
+
+
 def schema() -> GraphQLSchema:
     """Give the schema as the executor takes it."""
-    return _schema._schema  # noqa: SLF001  # strawberry offers no public name
+    return _core
 
 
 def printed_schema() -> str:

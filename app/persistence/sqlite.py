@@ -13,9 +13,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from datetime import datetime
 from functools import cache
 from pathlib import Path
 from typing import Any, TypeVar
+from uuid import UUID
 
 from piccolo.engine.sqlite import SQLiteEngine, SQLiteTransaction, TransactionType, dict_factory
 from piccolo.querystring import QueryString
@@ -29,6 +31,10 @@ _BUSY_MS = 15_000
 _PREPARED = 256
 _OLDEST = (3, 38, 0)  # the first with the operator `->`
 T = TypeVar("T")
+
+# Piccolo's own converters, without the detours: times are stored in UTC with their offset.
+sqlite3.register_converter("TIMESTAMPTZ", lambda raw: datetime.fromisoformat(raw.decode()))
+sqlite3.register_converter("UUID", lambda raw: UUID(raw.decode()))
 
 
 class LongLivedSqlite(SQLiteEngine):
@@ -72,8 +78,7 @@ class LongLivedSqlite(SQLiteEngine):
         if self.current_transaction.get() is not None:
             return await self._write(lambda: self._run(self._main, translated, args))
         if _reads(translated):
-            loop = asyncio.get_running_loop()
-            return await loop.run_in_executor(self._readers, self._read, translated, args)
+            return await _in_thread(self._readers, lambda: self._read(translated, args))
         async with self.open_transaction():
             return await self.fetch(sql, args)
 
@@ -82,13 +87,8 @@ class LongLivedSqlite(SQLiteEngine):
         if self.current_transaction.get() is not None:
             rows = await self.fetch(sql, args)
             return rows[0] if rows else None
-        try:
-            row: Row | None = self._lookup.execute(_translate(sql), args).fetchone()
-        except UnicodeEncodeError as error:
-            raise TextUnstorable from error
-        except sqlite3.OperationalError as error:
-            raise DatabaseUnavailable from error
-        return row
+        rows = self._run(self._lookup, _translate(sql), args)
+        return rows[0] if rows else None
 
     async def run_querystring(self, querystring: QueryString, in_pool: bool = False) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
         """Run what Piccolo has composed."""
@@ -117,10 +117,7 @@ class LongLivedSqlite(SQLiteEngine):
                 await asyncio.shield(self._write(self._abandon))
 
     async def _write(self, work: Callable[[], T]) -> T:
-        try:
-            return await asyncio.get_running_loop().run_in_executor(self._writer, work)
-        except RuntimeError as error:  # the writer has been shut down
-            raise DatabaseUnavailable from error
+        return await _in_thread(self._writer, work)
 
     def _abandon(self) -> None:
         if self._main.in_transaction:
@@ -147,8 +144,8 @@ class LongLivedSqlite(SQLiteEngine):
             if error.sqlite_errorcode not in _UNIQUE:
                 raise
             raise NotUnique(_constraint(str(error))) from error
-        except sqlite3.OperationalError as error:
-            if error.sqlite_errorcode & 0xFF not in _BUSY:
+        except sqlite3.DatabaseError as error:
+            if getattr(error, "sqlite_errorcode", 0) & 0xFF not in _UNUSABLE:
                 raise
             raise DatabaseUnavailable from error
 
@@ -174,11 +171,27 @@ class LongLivedSqlite(SQLiteEngine):
 
 
 _UNIQUE = (sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY)
-_BUSY = (sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED, sqlite3.SQLITE_IOERR, sqlite3.SQLITE_FULL)
+_UNUSABLE = (
+    sqlite3.SQLITE_BUSY,
+    sqlite3.SQLITE_LOCKED,
+    sqlite3.SQLITE_IOERR,
+    sqlite3.SQLITE_FULL,
+    sqlite3.SQLITE_CORRUPT,
+    sqlite3.SQLITE_NOTADB,
+    sqlite3.SQLITE_CANTOPEN,
+)
 
 
 class _Open(SQLiteTransaction):
     """The open transaction, in the shape in which Piccolo looks for it."""
+
+
+async def _in_thread(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
+    try:
+        waiting = asyncio.get_running_loop().run_in_executor(executor, work)
+    except RuntimeError as error:  # it has been shut down
+        raise DatabaseUnavailable from error
+    return await waiting
 
 
 @cache
