@@ -16,6 +16,7 @@ from app.secretkeys.tables import SecretKeyRow
 from app.text import is_printable
 
 MAX_NAME = 100
+MAX_LISTED = 100
 MAX_GRACE = timedelta(days=90)
 _USED_EVERY = timedelta(minutes=1)
 _COLUMNS = "id, name, prefix, scopes, created_at, expires_at, revoked_at, last_used_at"
@@ -162,11 +163,15 @@ class SecretKeys:
             return await self._locked(key_id, grantor)
 
     async def list(self, viewer: SecretKeyPrincipal | None) -> list[SecretKey]:
-        """List the keys that the viewer covers, oldest first."""
-        rows = await SecretKeyRow.select(
-            *(getattr(SecretKeyRow, name) for name in _COLUMNS.split(", "))
-        ).order_by(SecretKeyRow.created_at)
-        keys = [_key(row) for row in rows]
+        """List the keys that the viewer covers, oldest first; of very many the newest (SEC-098)."""
+        rows = (
+            await SecretKeyRow.select(
+                *(getattr(SecretKeyRow, name) for name in _COLUMNS.split(", "))
+            )
+            .order_by(SecretKeyRow.created_at, ascending=False)
+            .limit(MAX_LISTED)
+        )
+        keys = [_key(row) for row in reversed(rows)]
         return [key for key in keys if viewer is None or covers(viewer.scopes, key.scopes)]
 
     async def _insert(self, new: NewSecretKey) -> tuple[SecretKey, str]:
