@@ -210,7 +210,7 @@ def _decode(kind: type, value: Any) -> Any:  # noqa: ANN401  # msgspec's hook
         return Secret(str(value))
     if kind is Duration and (isinstance(value, str) or value == 0):
         return parse_duration(str(value))
-    raise ValueError("expected a text such as '12h'")
+    raise ValueError("expected a text such as '12h'" if kind is Duration else "expected a text")
 
 
 def _encode(value: Any) -> Any:  # noqa: ANN401  # msgspec's hook

@@ -67,13 +67,11 @@ def parse_duration(text: str) -> Duration:
 
 def print_duration(value: timedelta) -> str:
     """Write a duration the way `parse_duration` reads it."""
-    seconds = value.total_seconds()
-    if seconds == 0:
+    microseconds = value // timedelta(microseconds=1)
+    if microseconds == 0:
         return "0s"
-    for unit, size in (("h", 3600), ("m", 60), ("s", 1)):
-        if seconds % size == 0:
-            return f"{int(seconds // size)}{unit}"
-    return f"{seconds * 1000:g}ms"
+    sizes = (("h", 3600 * 10**6), ("m", 60 * 10**6), ("s", 10**6), ("ms", 1000), ("us", 1))
+    return next(f"{microseconds // size}{unit}" for unit, size in sizes if microseconds % size == 0)
 
 
 def parse_listener(text: str) -> tuple[str, int]:

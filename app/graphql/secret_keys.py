@@ -72,7 +72,7 @@ class SecretKeyQueries:
     """Questions about secret keys."""
 
     @strawberry.field(
-        description="The secret keys whose scopes yours covers, oldest first; at most 100, the newest.",
+        description="The secret keys whose scopes yours covers, oldest first; the newest 100.",
         extensions=[requires_secret_key("keys:read")],
     )
     async def secret_keys(self, info: Info) -> list[SecretKeyType]:

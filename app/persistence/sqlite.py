@@ -60,7 +60,7 @@ class LongLivedSqlite(SQLiteEngine):
             await self._write(
                 lambda: self._run(self._main, "SELECT count(*) FROM sqlite_master", ())
             )
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, DatabaseUnavailable) as error:
             await self.close()
             raise DatabaseUnavailable(f"{self.path} is no database we can use.") from error
 
