@@ -65,6 +65,7 @@ class Actor:
     secret_key: SecretKeyPrincipal | None = None
     session_fault: SessionFault | None = None
     origin: Origin = Origin()
+    secret_key_refused: bool = False
 
     def require_user(self) -> UUID:
         """Give the signed-in user's id.
@@ -90,11 +91,13 @@ class Actor:
         """Give the secret key, if it carries all of *wanted*.
 
         Raises:
-            Unauthenticated: The request is anonymous.
+            Unauthenticated: The request is anonymous, or bears a secret key that is none.
             ScopeMissing: It carries a session only, or a key that lacks a scope.
         """
         if self.secret_key is not None and covers(self.secret_key.scopes, wanted):
             return self.secret_key
+        if self.secret_key_refused:
+            raise Unauthenticated("The secret key is not valid.")
         if self.secret_key is None and self.session is None:
             raise Unauthenticated("This needs a secret key.")
         raise ScopeMissing(wanted)

@@ -54,7 +54,7 @@ def assemble(config: Config, *, clock: Clock = utc_now) -> Services:
     users = Users(config.email, config.username, metadata, audit, clock)
     algorithm = config.secrets.key_management.algorithm
     signing_keys = SigningKeys(Sealer(encryption_secrets(config)), algorithm, audit, clock)
-    audience = tuple(config.session.audience) or (config.webauthn.relying_party.id,)
+    audience = tuple(config.session.audience) or (config.relying_party_id,)
     tokens = SessionTokens(signing_keys, config.session.issuer, audience, clock)
     return Services(
         config=config,

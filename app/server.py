@@ -43,7 +43,7 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
     callers = Callers(services.sessions, services.secret_keys, SessionCookie(config.session))
     app = Litestar(
         [
-            _graphql(GraphQLEndpoint(services, callers)),
+            _graphql(GraphQLEndpoint(services, callers, listener)),
             _explorer_asset(),
             *routes(listener),
         ],
@@ -212,7 +212,7 @@ def _graphql(endpoint: GraphQLEndpoint) -> ASGIRouteHandler:
 
 
 def _explorer_asset() -> ASGIRouteHandler:
-    @asgi(f"{ASSET_PATH}{{name:str}}", copy_scope=False)
+    @asgi(ASSET_PATH.rstrip("/"), is_mount=True, copy_scope=False)
     async def explorer_asset(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # ASGI's three
         """Give a file of the explorer."""
         asked = asked_of(scope)  # type: ignore[arg-type]  # a scope is a dict

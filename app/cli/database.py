@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from datetime import datetime
 from typing import TypeVar
 
 import click
@@ -56,8 +57,12 @@ def status(state: State, as_json: bool) -> None:
     """List every migration and when it was applied."""
     steps = _with_migrations(state, Migrations.status)
     rows = [{"id": s.id, "description": s.description, "applied_at": s.applied_at} for s in steps]
-    text = "\n".join(f"{s.id}  {s.applied_at or 'missing':<32}  {s.description}" for s in steps)
+    text = "\n".join(f"{s.id}  {_moment(s.applied_at):<20}  {s.description}" for s in steps)
     show(rows, as_json=as_json, text=text)
+
+
+def _moment(applied_at: datetime | None) -> str:
+    return applied_at.isoformat(timespec="seconds") if applied_at else "missing"
 
 
 def _with_migrations(state: State, work: Callable[[Migrations], Awaitable[T]]) -> T:

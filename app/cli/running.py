@@ -118,7 +118,8 @@ def _greeting(
     if applied:
         lines.append(f"Database: {len(applied)} migration(s) applied.")
     if "public" in names:
-        lines.append(f"  GraphQL and GraphiQL   {public}/graphql")
+        what = "GraphQL" if config.is_production else "GraphQL and GraphiQL"
+        lines.append(f"  {what:<22} {public}/graphql")
         lines.append(f"  Keys (JWKS)            {public}/.well-known/jwks.json")
     if "admin" in names:
         lines.append(f"  Admin listener         {admin}/graphql")

@@ -4,6 +4,7 @@ import asyncio
 import json
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import datetime
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -64,7 +65,11 @@ def with_services(state: State, work: Callable[[Services], Awaitable[T]]) -> T:
 
 def show(value: Any, *, as_json: bool, text: str) -> None:  # noqa: ANN401  # any plain value
     """Print an outcome for a person, or for a program."""
-    click.echo(json.dumps(value, indent=2, default=str) if as_json else text)
+    click.echo(json.dumps(value, indent=2, default=_printed) if as_json else text)
+
+
+def _printed(value: Any) -> str:  # noqa: ANN401  # what JSON does not know
+    return value.isoformat() if isinstance(value, datetime) else str(value)
 
 
 json_option = click.option("--json", "as_json", is_flag=True, help="Print JSON.")

@@ -164,8 +164,15 @@ def _parser(kind: Any) -> Callable[[str], Any] | None:  # noqa: ANN401  # any an
     if kind is bool:
         return _parse_bool
     if kind is int:
-        return lambda text: int(text, 0)
+        return _parse_int
     return str if kind in (str, Secret, Duration) or get_origin(kind) is Literal else None
+
+
+def _parse_int(text: str) -> int:
+    try:
+        return int(text, 0)
+    except ValueError:
+        raise ValueError("expected a whole number") from None
 
 
 def _parse_bool(text: str) -> bool:

@@ -6,6 +6,7 @@ variable where it differs from the field's path in capitals.
 """
 
 from typing import Annotated, Any, Literal
+from urllib.parse import urlsplit
 
 from msgspec import Meta, Struct, field
 
@@ -166,9 +167,10 @@ class Session(Section, frozen=True):
 class RelyingParty(Section, frozen=True):
     """Who asks for a WebAuthn credential."""
 
-    id: Annotated[str, about("Effective domain; also the default audience.", min_length=1)] = (
-        "localhost"
-    )
+    id: Annotated[
+        str,
+        about("Effective domain; also the default audience. Empty: the host of the public URL."),
+    ] = ""
     display_name: Annotated[str, about("Shown by authenticators.", min_length=1)] = "Sekisho"
     origins: Annotated[list[str], about("Origins whose ceremonies count.", min_length=1)] = field(
         default_factory=lambda: ["http://localhost:8888"]
@@ -186,8 +188,11 @@ class Cors(Section, frozen=True):
 
     allow_origins: Annotated[
         list[str],
-        about("Origins, exact, or with one `*` for a whole host label: `https://*.example.com`."),
-    ] = field(default_factory=lambda: ["http://localhost:8888"])
+        about(
+            "Origins, exact, or with one `*` for a whole host label: `https://*.example.com`. "
+            "Development allows http://localhost:8888 where none is given."
+        ),
+    ] = []
     unsafe_wildcard_origin_allowed: Annotated[
         bool, about("Permit the origin `*`; such answers never go with credentials.")
     ] = False
@@ -335,6 +340,11 @@ class Config(Section, frozen=True):
     graphql: GraphQL = field(default_factory=GraphQL)
     audit_log: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
+
+    @property
+    def relying_party_id(self) -> str:
+        """Give the effective domain of this deployment."""
+        return self.webauthn.relying_party.id or urlsplit(self.server.public.url).hostname or ""
 
     @property
     def is_production(self) -> bool:

@@ -19,10 +19,12 @@ from app.users.paging import Page, PageRequest
 class Context:
     """One request. Loaders gather what sibling fields ask for into one statement each."""
 
-    def __init__(self, caller: Caller, services: Services, cookie: SessionCookie) -> None:
+    def __init__(
+        self, caller: Caller, services: Services, cookie: SessionCookie | None = None
+    ) -> None:
         self.caller = caller
         self.services = services
-        self.cookie = cookie
+        self._cookie = cookie
         self.response_headers: list[tuple[bytes, bytes]] = []
 
     @property
@@ -41,8 +43,9 @@ class Context:
             vars(self).pop(name, None)
 
     def forget_session(self) -> None:
-        """Make the browser forget its cookie."""
-        self.response_headers.append(self.cookie.deletion())
+        """Make the browser forget its cookie, on the listener that browsers use (SEC-108)."""
+        if self._cookie is not None:
+            self.response_headers.append(self._cookie.deletion())
 
     @cached_property
     def emails(self) -> DataLoader[UUID, list[Email]]:

@@ -16,7 +16,7 @@ from app.graphql.documents import Document, Documents, PersistedDocuments, Refus
 from app.graphql.errors import described, is_defect
 from app.graphql.execute import NotRun, execute
 from app.graphql.schema import schema
-from app.http import Asked, BodyRefused, Caller, Callers, answer, read_json
+from app.http import Asked, BodyRefused, Caller, Callers, Listener, answer, read_json
 from app.http.answer import Send
 from app.http.body import Receive
 
@@ -47,10 +47,11 @@ class _NotAsked(Exception):  # as all our refusals
 class GraphQLEndpoint:
     """`/graphql` of one listener."""
 
-    def __init__(self, services: Services, callers: Callers) -> None:
+    def __init__(self, services: Services, callers: Callers, listener: Listener) -> None:
         config = services.config
         self._services = services
         self._callers = callers
+        self._cookie = callers.cookie if listener.is_public else None
         self._schema = schema()
         self._suggest = not config.is_production
         self._shows_cost = not config.is_production
@@ -80,10 +81,11 @@ class GraphQLEndpoint:
         try:
             caller = await self._callers.of(asked)
         except Unavailable:
+            _log.error("no answer", exc_info=error, extra={"request_id": asked.request_id})  # our formatter
             status = HTTPStatus.SERVICE_UNAVAILABLE
             await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message)
             return
-        context = Context(caller, self._services, self._callers.cookie)
+        context = Context(caller, self._services, self._cookie)
         status, body = await self._run(asked, request, context)
         modern = RESPONSE in asked.headers.get(b"accept", b"")
         if not modern and status < HTTPStatus.INTERNAL_SERVER_ERROR:

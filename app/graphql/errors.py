@@ -21,7 +21,8 @@ _CAMEL = re.compile(r"_([a-z0-9])")
 def _codes() -> dict[str, str]:
     """Collect the code of every refusal a payload can carry, with its sentence."""
     families = (errors.NotFound, errors.Conflict, errors.Invalid, errors.RateLimited)
-    found = {leaf.code: leaf.message for family in families for leaf in errors.leaves(family)}
+    leaves = [leaf for family in families for leaf in errors.leaves(family)]
+    found = {leaf.code: leaf.message for leaf in leaves if "code" in vars(leaf)}
     return dict(sorted(found.items()))
 
 
@@ -182,16 +183,18 @@ def described(error: GraphQLError, request_id: str) -> dict[str, Any]:
 def is_defect(error: GraphQLError) -> bool:
     """Say whether somebody should look at this."""
     cause = error.original_error
+    if isinstance(cause, errors.Unavailable):
+        return True
     return cause is not None and not isinstance(cause, errors.IdentityError | GraphQLError)
 
 
 def _outside(
     error: GraphQLError, cause: Exception | None, request_id: str
 ) -> tuple[str, dict[str, Any]]:
-    if is_defect(error):
-        return "Something went wrong.", {"code": "INTERNAL", "requestId": request_id}
     if isinstance(cause, errors.IdentityError):
         return cause.message, _extensions(cause)
+    if is_defect(error):
+        return "Something went wrong.", {"code": "INTERNAL", "requestId": request_id}
     given = error.extensions or {}
     return error.message, {"code": given.get("code", "BAD_REQUEST"), **given}
 

@@ -37,6 +37,9 @@ async def execute(  # noqa: PLR0913  # the five parts of a request
     suggest: bool,
 ) -> ExecutionResult | NotRun:
     """Run one operation of a document that has been validated."""
+    if operation_name is not None and operation_name not in document.operations:
+        error = GraphQLError("The document has no operation of this name.")
+        return NotRun([error], variables=False)
     built = Executor.build(
         schema,
         document.node,

@@ -100,6 +100,7 @@ class Counter:
 
     fragments: dict[str, FragmentDefinitionNode]
     _done: dict[str, Counts | None] = field(default_factory=dict)
+    _named: dict[str, tuple[str, ...]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, document: DocumentNode) -> "Counter":
@@ -109,10 +110,9 @@ class Counter:
 
     def operation(self, node: OperationDefinitionNode) -> Asked:
         """Count one operation."""
-        names: list[str] = []
-        self._roots(node.selection_set, names, set())
         directives = Counts(directives=len(node.directives or ()))
-        return Asked(self._set(node.selection_set).plus(directives), tuple(names))
+        counts = self._set(node.selection_set).plus(directives)
+        return Asked(counts, self._roots(node.selection_set))
 
     def _set(self, selections: SelectionSetNode | None) -> Counts:
         total = Counts()
@@ -144,19 +144,27 @@ class Counter:
             self._done[name] = self._set(definition.selection_set) if definition else Counts()
         return self._done[name] or Counts(_UNCOUNTED, _UNCOUNTED, _UNCOUNTED, _UNCOUNTED)
 
-    def _roots(self, selections: SelectionSetNode, names: list[str], seen: set[str]) -> None:
+    def _roots(self, selections: SelectionSetNode) -> tuple[str, ...]:
         """Collect the root fields as often as they are asked for, and not far past the limit."""
+        names: tuple[str, ...] = ()
         for node in selections.selections:
-            if len(names) > MAX_ROOT_FIELDS:
-                return
             if isinstance(node, FieldNode):
-                names.append(node.name.value)
+                names += (node.name.value,)
             elif isinstance(node, InlineFragmentNode):
-                self._roots(node.selection_set, names, seen)
-            elif isinstance(node, FragmentSpreadNode) and node.name.value not in seen:
-                definition = self.fragments.get(node.name.value)
-                if definition is not None:
-                    self._roots(definition.selection_set, names, seen | {node.name.value})
+                names += self._roots(node.selection_set)
+            elif isinstance(node, FragmentSpreadNode):
+                names += self._fragment_roots(node.name.value)
+            if len(names) > MAX_ROOT_FIELDS:
+                break
+        return names[: MAX_ROOT_FIELDS + 1]
+
+    def _fragment_roots(self, name: str) -> tuple[str, ...]:
+        """Collect a fragment's root fields once; one that reaches itself adds none there."""
+        if name not in self._named:
+            self._named[name] = ()
+            definition = self.fragments.get(name)
+            self._named[name] = self._roots(definition.selection_set) if definition else ()
+        return self._named[name]
 
 
 def solo_fields(schema: GraphQLSchema) -> frozenset[str]:

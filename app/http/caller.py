@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from app.access import Actor, SecretKeyPrincipal, SessionFault, SessionPrincipal
+from app.access import Actor, SessionFault, SessionPrincipal
 from app.http.asked import Asked
 from app.http.cookies import SessionCookie
 from app.secretkeys import SecretKeys
@@ -30,31 +30,31 @@ class Callers:
     async def of(self, asked: Asked, *, touch: bool = True) -> Caller:
         """Tell who is asking. The bearer token comes before the cookie; the first good one wins."""
         bearer = bearer_of(asked)
-        key = None
+        key, refused = None, False
         if bearer is not None and bearer.startswith(_SECRET_KEY):
             key, bearer = await self.secret_keys.authenticate(bearer), None
+            refused = key is None
         cookie = asked.headers.get(b"cookie")
         from_cookie = self.cookie.read(cookie.decode("latin-1")) if cookie else None
-        return await self._signed_in(asked, key, (bearer, from_cookie), touch=touch)
+        found = await self._session((bearer, from_cookie), touch=touch)
+        if isinstance(found, SignedIn):
+            principal = SessionPrincipal(found.session.id, found.session.user_id)
+            return Caller(Actor(principal, key, None, asked.origin, refused), found)
+        return Caller(Actor(None, key, found, asked.origin, refused))
 
-    async def _signed_in(
-        self,
-        asked: Asked,
-        key: SecretKeyPrincipal | None,
-        tokens: tuple[str | None, ...],
-        *,
-        touch: bool,
-    ) -> Caller:
+    async def _session(
+        self, tokens: tuple[str | None, ...], *, touch: bool
+    ) -> SignedIn | SessionFault | None:
+        """Find the session of the first good token, or what is wrong with the first bad one."""
         fault: SessionFault | None = None
         for token in tokens:
             if not token:
                 continue
             found = await self.sessions.authenticate(token, touch=touch)
             if isinstance(found, SignedIn):
-                principal = SessionPrincipal(found.session.id, found.session.user_id)
-                return Caller(Actor(principal, key, None, asked.origin), found)
+                return found
             fault = fault or found
-        return Caller(Actor(None, key, fault, asked.origin))
+        return fault
 
 
 def bearer_of(asked: Asked) -> str | None:

@@ -7,6 +7,7 @@ names the request, adds the headers every answer carries, and turns a defect int
 import logging
 import time
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
 
@@ -159,7 +160,8 @@ class Gate:
             return
         self._log.write(
             {
-                "time": time.time(),
+                "time": datetime.now(UTC).isoformat(timespec="milliseconds"),
+                "level": "info",
                 "logger": "sekisho.access",
                 "listener": self._listener.name,
                 "request_id": asked.request_id,

@@ -10,6 +10,7 @@ from app.config.sections import Config
 
 Name = Literal["public", "admin"]
 _LOCAL = ("localhost", "127.0.0.1", "[::1]")
+_DEVELOPMENT_ORIGIN = "http://localhost:8888"  # where the reference's frontends run
 _HOST = re.compile(r"([a-z0-9._-]{1,253}|\[[0-9a-f:.]{2,45}\])(:\d{1,5})?")
 
 
@@ -70,7 +71,10 @@ class Listener:
 
     @cached_property
     def _origins(self) -> frozenset[str]:
-        return frozenset(o for o in self.config.cors.allow_origins if "*" not in o)
+        given = self.config.cors.allow_origins
+        if not given and not self.config.is_production:
+            return frozenset({_DEVELOPMENT_ORIGIN})
+        return frozenset(o for o in given if "*" not in o)
 
     @cached_property
     def _patterns(self) -> list[re.Pattern[str]]:

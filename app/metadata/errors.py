@@ -9,6 +9,7 @@ class MetadataRefused(Invalid):
     """A change of a bag is refused; nothing was changed."""
 
     code = "metadata_refused"
+    message = "A bag may not hold this."
 
     def __init__(self, bag: Bag, message: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(message, path=(bag.field, *place))
@@ -19,6 +20,7 @@ class MetadataNotAnObject(MetadataRefused):
     """A bag takes an object, or null."""
 
     code = "metadata_not_an_object"
+    message = "A bag takes an object, or null."
 
     def __init__(self, bag: Bag) -> None:
         super().__init__(bag, f"{bag.field} must be an object or null.")
@@ -28,6 +30,7 @@ class MetadataInvalid(MetadataRefused):
     """A value that no bag may hold."""
 
     code = "metadata_invalid"
+    message = "A bag cannot keep this value."
 
     def __init__(self, bag: Bag, reason: str, place: tuple[str, ...] = ()) -> None:
         super().__init__(bag, f"{bag.field} cannot be kept: {reason}.", place)
@@ -37,6 +40,7 @@ class MetadataTooLarge(MetadataRefused):
     """A bag would hold more than its cap."""
 
     code = "metadata_too_large"
+    message = "A bag would hold more than its cap."
 
     def __init__(self, bag: Bag, size: int, limit: BagLimit) -> None:
         super().__init__(bag, f"{bag.field} must not exceed {limit.max} {limit.unit}.")

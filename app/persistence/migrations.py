@@ -113,7 +113,8 @@ async def _begin() -> None:
     if speaks() == "postgres":
         await fetch("SET LOCAL statement_timeout = 0")
     await exclusive("migrations")
-    await fetch(_HISTORY)
+    if not await fetch(_HISTORY_EXISTS[speaks()]):
+        await fetch(_HISTORY)
 
 
 async def _run(steps: Sequence[Any]) -> None:

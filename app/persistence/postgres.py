@@ -93,6 +93,8 @@ class PooledPostgres(PostgresEngine):
             if _is_about_text(error):
                 raise TextUnstorable from error
             raise
+        except asyncpg.InsufficientPrivilegeError as error:
+            raise DatabaseUnavailable("The database role lacks a privilege it needs.") from error
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
 

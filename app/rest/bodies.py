@@ -1,5 +1,6 @@
 """What REST bodies may say, in either spelling of the bags' names."""
 
+import re
 from datetime import datetime
 from typing import Any
 from uuid import UUID
@@ -68,6 +69,9 @@ class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
         )
 
 
+_NEW_USER = frozenset(NewUserBody.__struct_encode_fields__)
+
+
 def bag_changes(body: Any) -> BagChanges:  # noqa: ANN401  # any JSON
     """Read a change of bags.
 
@@ -94,12 +98,19 @@ def new_user(body: Any) -> NewUser:  # noqa: ANN401  # any JSON
         raise BodyInvalid
     bags = bag_changes({name: value for name, value in body.items() if name in _BAGS})
     rest = {name: value for name, value in body.items() if name not in _BAGS}
+    unknown = next((name for name in rest if name not in _NEW_USER), None)
+    if unknown is not None:
+        raise BodyInvalid("The body names a field that no user has.", path=(unknown[:100],))
     try:
         return msgspec.convert(rest, NewUserBody).to_new(bags)
     except msgspec.ValidationError as error:
-        place = str(error).rpartition("`$.")[2].rstrip("`")
-        where = tuple(place.split(".")) if place in NewUserBody.__struct_encode_fields__ else ()
-        raise BodyInvalid(path=where) from None
+        raise BodyInvalid(path=_place(str(error))) from None
+
+
+def _place(message: str) -> tuple[str, ...]:
+    """Take from msgspec's message where in the body the trouble is, and nothing else."""
+    found = re.search(r"`\$((?:\.\w+|\[\d+\])+)`", message)
+    return tuple(re.findall(r"\w+", found[1])) if found else ()
 
 
 def _user_id(text: str | None) -> UUID | None:

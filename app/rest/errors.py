@@ -12,6 +12,7 @@ from app import strictjson
 from app.errors import IdentityError
 from app.http import BodyRefused, asked_of, problem, status_of
 from app.http.body import is_json, too_large
+from app.metadata import MetadataVersionConflict
 
 _log = logging.getLogger("sekisho.rest")
 _CODES = {
@@ -44,6 +45,14 @@ class StrictRequest(Request[Any, Any, Any]):
 
 def _refused(request: Request[Any, Any, Any], error: IdentityError) -> Response[bytes]:
     return _respond(request, status_of(error), error.code, error.message, error.path)
+
+
+def _precondition(
+    request: Request[Any, Any, Any], error: MetadataVersionConflict
+) -> Response[bytes]:
+    """Answer an If-Match that does not match (RFC 9110 §13.1.1)."""
+    failed = HTTPStatus.PRECONDITION_FAILED
+    return _respond(request, failed, error.code, error.message, ("if-match",))
 
 
 def _body_refused(request: Request[Any, Any, Any], error: BodyRefused) -> Response[bytes]:
@@ -79,6 +88,7 @@ def _respond(
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
     IdentityError: _refused,
+    MetadataVersionConflict: _precondition,
     BodyRefused: _body_refused,
     HTTPException: _not_routed,
     Exception: _defect,

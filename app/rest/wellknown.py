@@ -4,12 +4,13 @@ import hashlib
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Request, Response, get
+from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import CacheControlHeader
 
 from app import strictjson
 from app.rest.given import Services
 
+_LOOKING = [HttpMethod.GET, HttpMethod.HEAD]
 _FRESH = CacheControlHeader(public=True, max_age=600)
 
 
@@ -24,13 +25,13 @@ async def jwks(request: Request[Any, Any, Any], services: Services) -> Response[
     return Response(body, media_type="application/json", headers=headers)
 
 
-@get("/health/alive", tags=["health"])
+@route("/health/alive", http_method=_LOOKING, tags=["health"])
 async def alive() -> dict[str, bool]:
     """Say that the process runs; nothing outside it is asked."""
     return {"alive": True}
 
 
-@get("/health/ready", tags=["health"])
+@route("/health/ready", http_method=_LOOKING, tags=["health"])
 async def ready(services: Services) -> Response[dict[str, bool]]:
     """Say whether requests can be answered now: the database, and no stop under way (SEC-140)."""
     is_ready = await services.is_ready()
