@@ -96,10 +96,9 @@ class Actor:
         """
         if self.secret_key is not None and covers(self.secret_key.scopes, wanted):
             return self.secret_key
-        if self.secret_key_refused:
-            raise Unauthenticated("The secret key is not valid.")
         if self.secret_key is None and self.session is None:
-            raise Unauthenticated("This needs a secret key.")
+            bad = "The secret key is not valid." if self.secret_key_refused else None
+            raise Unauthenticated(bad or "This needs a secret key.")
         raise ScopeMissing(wanted)
 
 

@@ -81,7 +81,7 @@ class GraphQLEndpoint:
         try:
             caller = await self._callers.of(asked)
         except Unavailable:
-            _log.error("no answer", exc_info=error, extra={"request_id": asked.request_id})  # our formatter
+            _log.exception("no answer", extra={"request_id": asked.request_id})
             status = HTTPStatus.SERVICE_UNAVAILABLE
             await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message)
             return
