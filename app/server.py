@@ -93,10 +93,49 @@ def address_of(config: Config, name: Name) -> tuple[str, int]:
     return parse_listener(_address(config, name))
 
 
+class _Gathering:
+    """A transport that hands the head and the body of an answer to the system together.
+
+    uvicorn writes them one after the other; each write is a call to the system, and on a short
+    answer that call is a good part of the price.
+    """
+
+    __slots__ = ("_loop", "_parts", "_transport")
+
+    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
+        self._transport = transport
+        self._loop = loop
+        self._parts: list[bytes] = []
+
+    def write(self, data: bytes) -> None:
+        """Keep a part until the loop comes round."""
+        if not self._parts:
+            self._loop.call_soon(self._flush)
+        self._parts.append(data)
+
+    def close(self) -> None:
+        """Write what is kept, then close."""
+        self._flush()
+        self._transport.close()
+
+    def _flush(self) -> None:
+        if self._parts:
+            parts, self._parts = self._parts, []
+            self._transport.write(b"".join(parts))
+
+    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # the transport's own
+        return getattr(self._transport, name)
+
+
 class _BoundedHttp(HttpToolsProtocol):
     """Stops reading a request whose headers outgrow their limit (SEC-109)."""
 
     _read = 0
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one
+        """Begin a connection."""
+        gathering: Any = _Gathering(transport, self.loop)
+        super().connection_made(gathering)
 
     def on_message_begin(self) -> None:
         """Begin to count."""

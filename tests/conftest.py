@@ -1,6 +1,6 @@
 """What every test may ask for: the services on both databases, a clock, clients for both faces."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -8,8 +8,11 @@ from uuid import uuid4
 
 import pytest
 from databases import Fresh, administer, environment_of
-from factories import TABLES
+from faces.clients import Face
+from factories import TABLES, make_key
 from hypothesis import HealthCheck, settings
+from processes import servers
+from processes.servers import Server
 from replicas import Replica, started
 from services import postgres_url
 
@@ -25,6 +28,19 @@ settings.register_profile(
     suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
 )
 settings.load_profile("tests")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.addinivalue_line("markers", "one_database: says nothing of the database; SQLite alone")
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    """Run on SQLite alone what is marked so."""
+    marked = metafunc.definition.get_closest_marker("one_database")
+    if marked and "database" in metafunc.fixturenames:
+        once = pytest.mark.parametrize("database", ["sqlite"], indirect=True)
+        metafunc.definition.add_marker(once)
 
 
 class FakeClock:
@@ -94,6 +110,24 @@ async def services(empty: Config, clock: FakeClock) -> Services:
 
 
 @pytest.fixture
+def public(services: Services) -> Face:
+    """The public listener."""
+    return Face(services, "public")
+
+
+@pytest.fixture
+def admin(services: Services) -> Face:
+    """The admin listener."""
+    return Face(services, "admin")
+
+
+@pytest.fixture
+async def key(services: Services) -> str:
+    """A secret key with every scope."""
+    return await make_key(services)
+
+
+@pytest.fixture
 async def fresh(database: Config, tmp_path: Path) -> AsyncIterator[Fresh]:
     """Makes configurations, each of an empty database of its own, of the kind under test."""
     url = database.database.url.reveal()
@@ -130,6 +164,28 @@ async def replicas(services: Services, processes: list[Replica]) -> AsyncIterato
     yield processes[:2]
     for replica in processes[:2]:
         await replica.ask("finish")
+
+
+@pytest.fixture
+def new_database(database: Config) -> Iterator[dict[str, str]]:
+    """The variables that lead a process to an empty database of the kind under test."""
+    with servers.empty_database(database) as variables:
+        yield variables
+
+
+@pytest.fixture
+def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
+    """Starts real servers, which end with the test; keywords are variables."""
+    started: list[Server] = []
+
+    def start(name: str = "server", which: str = "all", **environment: str) -> Server:
+        started.append(servers.start(tmp_path / name, which, **environment))
+        started[-1].wait_until_ready()
+        return started[-1]
+
+    yield start
+    for server in started:
+        server.stop()
 
 
 @pytest.fixture(autouse=True, scope="session")

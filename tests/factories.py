@@ -6,7 +6,7 @@ from typing import Any
 import msgspec
 
 from app.access import ALL_SCOPES, SYSTEM, Actor, SecretKeyPrincipal, SessionPrincipal
-from app.assembly import Services
+from app.assembly import Services, assemble
 from app.config import Config
 from app.metadata import BagChanges
 from app.secretkeys import NewSecretKey
@@ -68,3 +68,10 @@ def session_actor(issued: Issued) -> Actor:
 def with_config(services: Services, **changes: Any) -> Config:
     """The services' configuration with other sections."""
     return msgspec.structs.replace(services.config, **changes)
+
+
+async def reconfigured(services: Services, **changes: Any) -> Services:
+    """Services over the same database, with other sections in the configuration."""
+    others = assemble(with_config(services, **changes), clock=services.clock)
+    await others.signing_keys.load()
+    return others

@@ -1,6 +1,7 @@
 """Running the server, and asking whether it runs."""
 
 import asyncio
+import contextlib
 import http.client
 import json
 import socket
@@ -36,6 +37,7 @@ LISTENERS: dict[str, tuple[Name, ...]] = {
     "all": ("public", "admin"),
 }
 _TIMEOUT = 5
+_CLOSING = 2
 
 
 @click.command()
@@ -92,7 +94,9 @@ async def _serve(config: Config, sockets: dict[Name, socket.socket]) -> None:
         sys.stdout.flush()
         await run_server(services, sockets)
     finally:
-        await services.close()
+        with contextlib.suppress(TimeoutError):  # whatever holds the database, we end
+            async with asyncio.timeout(_CLOSING):
+                await services.close()
 
 
 async def _first_key(services: Services) -> str | None:

@@ -19,6 +19,7 @@ from graphql import (
 from strawberry.types.field import StrawberryField
 
 from app.graphql.context import Info
+from app.graphql.plan import SHORT
 
 _DEFINITION = "strawberry-definition"
 
@@ -43,8 +44,9 @@ def _shorten(field: GraphQLField) -> None:
         return
     if definition.base_resolver is None:
         get = attrgetter(definition.python_name)
-        field.resolve = lambda source, _info: get(source)
+        field.resolve = field.extensions[SHORT] = lambda source, _info: get(source)
     elif not definition.is_async and definition.base_resolver.info_parameter is not None:
+        field.extensions[SHORT] = definition.base_resolver.wrapped_func
         field.resolve = _direct(definition, field.resolve)
 
 

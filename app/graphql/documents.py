@@ -26,6 +26,7 @@ from app.graphql.limits import (
     solo_fields,
     too_expensive,
 )
+from app.graphql.plan import Plan, plan_of
 
 _KEPT = 500
 _KEPT_REFUSALS = 100
@@ -40,6 +41,7 @@ class Document:
     node: DocumentNode
     operations: dict[str | None, Asked]
     introspects: bool
+    plan: Plan | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -118,7 +120,7 @@ class Documents:
         if errors:
             return Refused(HTTPStatus.UNPROCESSABLE_ENTITY, tuple(errors))
         introspects = any(asked.introspects for asked in operations.values())
-        return Document(node, operations, introspects)
+        return Document(node, operations, introspects, plan_of(self._schema, node))
 
 
 class PersistedDocuments:

@@ -13,6 +13,7 @@ from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
 from app import errors
+from app.http.answer import TOLD
 from app.metadata import MetadataRefused, MetadataTooLarge, MetadataVersionConflict
 
 _CAMEL = re.compile(r"_([a-z0-9])")
@@ -183,15 +184,15 @@ def described(error: GraphQLError, request_id: str) -> dict[str, Any]:
 def is_defect(error: GraphQLError) -> bool:
     """Say whether somebody should look at this."""
     cause = error.original_error
-    if isinstance(cause, errors.Unavailable):
-        return True
-    return cause is not None and not isinstance(cause, errors.IdentityError | GraphQLError)
+    if cause is None or isinstance(cause, GraphQLError):
+        return False
+    return isinstance(cause, errors.Unavailable) or not isinstance(cause, TOLD)
 
 
 def _outside(
     error: GraphQLError, cause: Exception | None, request_id: str
 ) -> tuple[str, dict[str, Any]]:
-    if isinstance(cause, errors.IdentityError):
+    if isinstance(cause, TOLD):
         return cause.message, _extensions(cause)
     if is_defect(error):
         return "Something went wrong.", {"code": "INTERNAL", "requestId": request_id}

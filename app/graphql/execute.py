@@ -16,7 +16,7 @@ from app.graphql.limits import too_expensive
 TIMEOUT = 10.0
 """Seconds an operation may take, its database work included (SEC-125)."""
 
-_VARIABLE = re.compile(r"Variable '(\$\w+)'(?:.*? at '([\w.\[\]$]+)')?", re.DOTALL)
+_VARIABLE = re.compile(r"Variable '\$(\w+)' has invalid value(?: at ([\w.\[\]]+):)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,11 @@ async def execute(  # noqa: PLR0913  # the five parts of a request
     suggest: bool,
 ) -> ExecutionResult | NotRun:
     """Run one operation of a document that has been validated."""
+    plan = document.plan
+    if plan is not None and operation_name in (None, plan.name):
+        data = plan.run(context)
+        if data is not None:
+            return ExecutionResult(data)
     if operation_name is not None and operation_name not in document.operations:
         error = GraphQLError("The document has no operation of this name.")
         return NotRun([error], variables=False)
@@ -66,6 +71,6 @@ def _without_values(error: GraphQLError) -> GraphQLError:
     found = _VARIABLE.match(error.message)
     if found is None:
         return error
-    place = found[2] or found[1].lstrip("$")
-    message = f"Variable '{found[1]}' does not fit its type at '{place}'."
+    name, place = found[1], found[2] or ""
+    message = f"Variable '${name}' does not fit its type at '{name}{place}'."
     return GraphQLError(message, error.nodes)

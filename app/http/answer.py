@@ -19,6 +19,8 @@ _STATUS: tuple[tuple[type[errors.IdentityError], HTTPStatus], ...] = (
     (errors.RateLimited, HTTPStatus.TOO_MANY_REQUESTS),
     (errors.Unavailable, HTTPStatus.SERVICE_UNAVAILABLE),
 )
+TOLD = tuple(family for family, _ in _STATUS)
+"""What a caller may read of; any other error is a defect, and its words are for the log alone."""
 
 
 def status_of(error: errors.IdentityError) -> HTTPStatus:
@@ -37,7 +39,7 @@ def problem(
     `code` and `message` at the top are what published clients of the reference read; `error` holds
     the stable code, the place in the request, and the id to ask the operator about.
     """
-    where = list(path)
+    where = [part.encode(errors="backslashreplace").decode() for part in path]
     error: dict[str, Any] = {"code": code, "message": message, "request_id": request_id}
     if where:
         error["path"] = where

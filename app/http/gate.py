@@ -12,8 +12,7 @@ from http import HTTPStatus
 from typing import Any
 
 from app.config.sections import Config
-from app.errors import IdentityError
-from app.http.answer import NO_STORE, Send, answer, problem, status_of
+from app.http.answer import NO_STORE, TOLD, Send, answer, problem, status_of
 from app.http.asked import KEY, Asked, Scope
 from app.http.body import MAX_BODY, BodyRefused, Receive, too_large
 from app.http.listener import Listener
@@ -226,7 +225,7 @@ async def _refuse(send: Send, asked: Asked, refused: BodyRefused) -> None:
 
 async def _fail(send: _Answering, asked: Asked, error: Exception) -> None:
     """Answer an error that nobody else has answered; a defect is logged and not described."""
-    if isinstance(error, IdentityError):
+    if isinstance(error, TOLD):
         status, code, message = status_of(error), error.code, error.message
     else:
         status, code, message = (

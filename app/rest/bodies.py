@@ -105,6 +105,8 @@ def new_user(body: Any) -> NewUser:  # noqa: ANN401  # any JSON
         return msgspec.convert(rest, NewUserBody).to_new(bags)
     except msgspec.ValidationError as error:
         raise BodyInvalid(path=_place(str(error))) from None
+    except UnicodeEncodeError:  # half of a surrogate pair, which msgspec does not foresee
+        raise BodyInvalid from None
 
 
 def _place(message: str) -> tuple[str, ...]:
