@@ -16,10 +16,17 @@ Fresh = Callable[..., Awaitable[Config]]
 @asynccontextmanager
 async def visiting(config: Config) -> AsyncIterator[None]:
     """Use another database for a while, then the shared one again."""
+    async with elsewhere():
+        await connect(config)
+        yield
+
+
+@asynccontextmanager
+async def elsewhere() -> AsyncIterator[None]:
+    """Have no database open for a while, then the shared one again."""
     shared = database._open[:]
     database._open.clear()
     try:
-        await connect(config)
         yield
     finally:
         await disconnect()

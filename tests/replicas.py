@@ -21,6 +21,8 @@ from app.metadata import BagChanges
 from app.persistence import Migrations, connect, disconnect, fetch, transaction
 
 ROOT = Path(__file__).parents[1]
+PATIENCE = 60.0
+"""Seconds an answer may take."""
 
 
 class Replica:
@@ -28,6 +30,7 @@ class Replica:
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         self._process = process
+        self._turn = asyncio.Lock()
 
     async def ask(self, command: str, **given: Any) -> Any:
         """Tell the process to do something and give its answer.
@@ -35,8 +38,9 @@ class Replica:
         Raises:
             RuntimeError: It failed there; the message is the name of the error.
         """
-        await self.tell(command, **given)
-        return await self.answer()
+        async with self._turn:
+            await self.tell(command, **given)
+            return await self.answer()
 
     async def tell(self, command: str, **given: Any) -> None:
         """Tell the process to do something, without waiting."""
@@ -47,7 +51,8 @@ class Replica:
     async def answer(self) -> Any:
         """Wait for the answer to what was told."""
         assert self._process.stdout is not None
-        answer = json.loads(await self._process.stdout.readline())
+        async with asyncio.timeout(PATIENCE):
+            answer = json.loads(await self._process.stdout.readline())
         if "error" in answer:
             raise RuntimeError(answer["error"])
         return answer["result"]
@@ -121,11 +126,11 @@ class _Commands:
         """Say whether a secret key opens anything here."""
         return await self.services.secret_keys.authenticate(secret) is not None
 
-    async def issue(self, user: str, times: int) -> list[str]:
-        """Begin sessions, all at once, and give their ids."""
+    async def issue(self, user: str, times: int) -> dict[str, str]:
+        """Begin sessions, all at once, and give their ids with the time each began."""
         issue = self.services.sessions.issue
         made = await asyncio.gather(*(issue(SYSTEM, UUID(user)) for _ in range(times)))
-        return [str(one.session.id) for one in made]
+        return {str(one.session.id): one.session.created_at.isoformat() for one in made}
 
     async def kids(self) -> list[str]:
         """Name the signing keys."""

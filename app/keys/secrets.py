@@ -3,6 +3,7 @@
 import contextlib
 import os
 import secrets
+import tempfile
 from pathlib import Path
 
 from app.config.sections import Config
@@ -28,13 +29,25 @@ def encryption_secrets(config: Config) -> list[str]:
 def _kept(path: Path) -> str:
     try:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
-        with contextlib.suppress(FileExistsError):
-            handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-            with os.fdopen(handle, "w") as file:
-                file.write(secrets.token_urlsafe(32))
+        if not path.exists():
+            _make(path)
         secret = path.read_text("utf-8").strip()
     except (OSError, UnicodeDecodeError) as error:
         raise KeysUnreadable(f"The encryption key in {path} cannot be read or written.") from error
     if len(secret) < 16:  # noqa: PLR2004  # SEC-120
         raise KeysUnreadable(f"The encryption key in {path} is damaged.")
     return secret
+
+
+def _make(path: Path) -> None:
+    """Put a whole file in its place at once, unless another process has just done so."""
+    handle, draft = tempfile.mkstemp(dir=path.parent)  # for nobody else to read
+    try:
+        with os.fdopen(handle, "w") as file:
+            file.write(secrets.token_urlsafe(32))
+            file.flush()
+            os.fsync(file.fileno())
+        with contextlib.suppress(FileExistsError):
+            os.link(draft, path)
+    finally:
+        Path(draft).unlink()

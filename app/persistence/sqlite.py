@@ -10,6 +10,7 @@ puts every acknowledged write on the disk.
 import asyncio
 import sqlite3
 import threading
+import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
@@ -28,6 +29,7 @@ from app.strictjson import canonical
 
 _READERS = 3
 _BUSY_MS = 15_000
+_PAUSE = 0.01
 _PREPARED = 256
 _OLDEST = (3, 38, 0)  # the first with the operator `->`
 T = TypeVar("T")
@@ -125,7 +127,7 @@ class LongLivedSqlite(SQLiteEngine):
 
     def _writing_connection(self) -> None:
         self._main = self._connect()
-        self._main.execute("PRAGMA journal_mode = WAL")
+        _switch_to_wal(self._main)
         self._main.execute("PRAGMA synchronous = FULL")
 
     def _read(self, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
@@ -184,6 +186,20 @@ _UNUSABLE = (
 
 class _Open(SQLiteTransaction):
     """The open transaction, in the shape in which Piccolo looks for it."""
+
+
+def _switch_to_wal(connection: sqlite3.Connection) -> None:
+    """Make the file a WAL database; SQLite does not wait its turn for that, so we do."""
+    deadline = time.monotonic() + _BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode & 0xFF != sqlite3.SQLITE_BUSY or time.monotonic() > deadline:
+                raise
+            time.sleep(_PAUSE)
+        else:
+            return
 
 
 async def _in_thread(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:

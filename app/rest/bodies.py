@@ -2,7 +2,7 @@
 
 import re
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
@@ -49,7 +49,7 @@ class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     family_name: str | None = None
     picture: str | None = None
     locale: str | None = None
-    created_at: datetime | None = None
+    created_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
 
     def to_new(self, bags: BagChanges) -> NewUser:
         """Give the service's value."""

@@ -73,7 +73,7 @@ class Profile(Struct, frozen=True, omit_defaults=True):
     given_name: str | None = None
     family_name: str | None = None
     picture: str | None = None
-    metadata: NamedBags = field(default_factory=NamedBags)
+    metadata: NamedBags | None = None
 
 
 class OlderProfile(Struct, frozen=True, omit_defaults=True):
@@ -89,7 +89,7 @@ class OlderProfile(Struct, frozen=True, omit_defaults=True):
     given_name: str | None = None
     family_name: str | None = None
     picture: str | None = None
-    metadata: NamedBags = field(default_factory=NamedBags)
+    metadata: NamedBags | None = None
 
 
 class BackendEmail(Struct, frozen=True, rename="camel"):
@@ -156,7 +156,7 @@ def profile(account: Account, emails: Sequence[Email], bags: Bags) -> Profile:
         given_name=account.given_name,
         family_name=account.family_name,
         picture=account.picture,
-        metadata=named_bags(bags),
+        metadata=_unless_empty(named_bags(bags)),
     )
 
 
@@ -173,7 +173,7 @@ def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> Olde
         given_name=account.given_name,
         family_name=account.family_name,
         picture=account.picture,
-        metadata=named_bags(bags),
+        metadata=_unless_empty(named_bags(bags)),
     )
 
 
@@ -214,6 +214,10 @@ def validation(signed_in: SignedIn, sessions: Sessions) -> Validation:
         user_id=str(signed_in.account.id),
         idle_expires_at=sessions.idle_end(signed_in.session),
     )
+
+
+def _unless_empty(bags: NamedBags) -> NamedBags | None:
+    return None if bags == NamedBags() else bags
 
 
 def _raw(text: str) -> msgspec.Raw:

@@ -47,7 +47,9 @@ def test_a_cookie_outlives_the_browser_only_where_it_may(retention, remember, la
 
 
 def test_name_domain_and_attributes_come_from_the_configuration():
-    cookie = Cookie(name="sid", domain="example.com", http_only=False, secure=False, same_site="lax")
+    cookie = Cookie(
+        name="sid", domain="example.com", http_only=False, secure=False, same_site="lax"
+    )
     line = headers(carried(cookie))["set-cookie"]
     assert line == "sid=token; Path=/; Domain=example.com; Max-Age=43200; SameSite=Lax"
 

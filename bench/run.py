@@ -1,0 +1,154 @@
+"""One run: fill the databases, start everything, measure, describe."""
+
+import asyncio
+import contextlib
+import importlib.util
+import os
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import msgspec
+
+from bench import comparisons, data, engines, machine, processes, report, starting, targets
+from bench.comparisons import Stage
+from bench.data import Filled
+from bench.generator import Generator, generator
+from bench.postgres import postgres_url
+from bench.report import Findings
+from bench.rounds import Comparison, Measured, Pace, measure
+
+_PATIENCE = 120
+
+
+@dataclass(frozen=True, slots=True)
+class Size:
+    """How much is measured."""
+
+    pace: Pace
+    users: int
+    sqlite_users: int
+    few_users: int = 1_000
+
+
+FULL = Size(Pace(rounds=9, seconds=1.5, warm_up=0.25), users=1_000_000, sqlite_users=100_000)
+SMALL = Size(Pace(rounds=5, seconds=0.6, warm_up=0.15), users=100_000, sqlite_users=20_000)
+
+
+class Bench:
+    """One run; whatever it starts ends with the stack."""
+
+    def __init__(self, size: Size, folder: Path, stack: contextlib.ExitStack) -> None:
+        self._size, self._folder, self._stack = size, folder, stack
+        self._core, others = processes.cores()
+        processes.keep_off(self._core, others)
+        self._pinned = self._core != others
+        self._empty = folder / "empty.yaml"
+        self._empty.write_text("")
+        self._generator: Generator = stack.enter_context(generator(folder))
+
+    def run(self, command: str) -> str:
+        """Measure everything and give the report."""
+        url = self._stack.enter_context(postgres_url())
+        facts = machine.facts(url, pinned=self._pinned)
+        filled = [*self._postgres(url), *self._sqlite()]
+        starts = [self._start(one) for one in filled[::2]]
+        stages = [self._stage(*filled[:2]), self._stage(*filled[2:])]
+        wanted = [one for stage in stages for one in comparisons.of(stage)]
+        measured = [self._measure(one) for one in [*wanted, comparisons.across(*stages)]]
+        compared = self._engines(filled[2])
+        pace = self._size.pace
+        return report.document(Findings(command, pace, facts, measured, compared, starts))
+
+    def _postgres(self, server: str) -> list[Filled]:
+        made = []
+        for name, users in (("large", self._size.users), ("small", self._size.few_users)):
+            database = f"sekisho_bench_{name}_{os.getpid()}"
+            url = asyncio.run(data.create_database(server, database))
+            self._stack.callback(_drop, server, database)
+            made.append(self._fill("PostgreSQL", name, url, users))
+        return made
+
+    def _sqlite(self) -> list[Filled]:
+        sizes = (("large", self._size.sqlite_users), ("small", self._size.few_users))
+        return [
+            self._fill("SQLite", name, f"sqlite:///{self._folder / name}.sqlite", users)
+            for name, users in sizes
+        ]
+
+    def _fill(self, kind: str, name: str, url: str, users: int) -> Filled:
+        _say(f"loading {users:,} users into {kind}")
+        environment = targets.environment(url, self._folder / f"{kind}-{name}")
+        return asyncio.run(data.fill(kind, users, environment, self._empty))
+
+    def _start(self, filled: Filled) -> starting.Started:
+        _say(f"starting the server on {filled.name}")
+        log = self._log(f"start-{filled.name}")
+        return starting.measure(self._generator, filled, self._empty, log, self._core)
+
+    def _stage(self, large: Filled, small: Filled) -> Stage:
+        kind, enter = large.name, self._stack.enter_context
+        return Stage(
+            kind,
+            large,
+            small,
+            floor=enter(targets.own("bench.floor", large, self._log(f"floor-{kind}"), self._core)),
+            bare=self._bare(large),
+            server=enter(self._server(large, "large")),
+            server_on_small=enter(self._server(small, "small")),
+            stock=self._stock(large),
+        )
+
+    def _server(
+        self, filled: Filled, name: str
+    ) -> contextlib.AbstractContextManager[targets.Target]:
+        log = self._log(f"server-{filled.name}-{name}")
+        return targets.server(filled, self._empty, log, self._core)
+
+    def _bare(self, filled: Filled) -> targets.Target | None:
+        if filled.name == "SQLite":
+            return None
+        own = targets.own("bench.floor", filled, self._log("bare"), self._core, pool=False)
+        return self._stack.enter_context(own)
+
+    def _stock(self, filled: Filled) -> targets.Target | None:
+        if filled.name == "SQLite" and not _has_aiosqlite():
+            return None
+        own = targets.own("bench.stock", filled, self._log(f"stock-{filled.name}"), self._core)
+        return self._stack.enter_context(own)
+
+    def _measure(self, comparison: Comparison) -> Measured:
+        names = ", ".join(trial.name for trial in comparison.trials)
+        _say(f"{comparison.database}, {comparison.connections} connections: {names}")
+        return measure(self._generator, comparison, self._size.pace)
+
+    def _engines(self, filled: Filled) -> dict[str, list[float]]:
+        if not _has_aiosqlite():
+            _say("Piccolo's own SQLite engine needs aiosqlite, which is not installed: left out")
+            return {}
+        _say("SQLite: our engine and Piccolo's own")
+        ids = [signed.user for signed in filled.signed]
+        job = engines.Job(filled.url.removeprefix("sqlite:///"), ids, self._size.pace.rounds, 200)
+        log = self._log("engines")
+        arguments = ["-m", "bench.engines", msgspec.json.encode(job).decode()]
+        with processes.python(arguments, log, self._core, talks=True) as process:
+            answer, _ = process.communicate(timeout=_PATIENCE)
+        if process.returncode:
+            raise RuntimeError(f"the engines could not be compared:\n{log.read_text()[-3000:]}")
+        found: dict[str, list[float]] = msgspec.json.decode(answer)
+        return found
+
+    def _log(self, name: str) -> Path:
+        return self._folder / f"{name}.log"
+
+
+def _drop(server: str, database: str) -> None:
+    asyncio.run(data.drop_database(server, database))
+
+
+def _has_aiosqlite() -> bool:
+    return importlib.util.find_spec("aiosqlite") is not None
+
+
+def _say(what: str) -> None:
+    print(what, file=sys.stderr, flush=True)

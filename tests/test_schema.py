@@ -1,0 +1,278 @@
+"""The printed schema: equal to the file, described throughout, guarded visibly, and as agreed."""
+
+import re
+from pathlib import Path
+
+import pytest
+from graphql import (
+    EnumTypeDefinitionNode,
+    InputObjectTypeDefinitionNode,
+    InterfaceTypeDefinitionNode,
+    ObjectTypeDefinitionNode,
+    ScalarTypeDefinitionNode,
+    build_schema,
+    parse,
+    print_ast,
+    validate_schema,
+)
+
+from app.access import SCOPES
+from app.errors import Conflict, Invalid, NotFound, RateLimited, leaves
+from app.graphql import printed_schema, schema
+
+FILE = Path(__file__).parents[1] / "graphql" / "schema.graphql"
+SDL = printed_schema()
+TYPES = {d.name.value: d for d in parse(SDL).definitions if hasattr(d, "name")}
+
+AGREED = """
+type User {
+  id: ID!
+  username: String
+  name: String
+  givenName: String
+  familyName: String
+  picture: String
+  locale: String
+  emails: [Email!]!
+  primaryEmail: Email
+  publicMetadata(path: String): JSON
+  unsafeMetadata(path: String): JSON
+  privateMetadata(path: String): JSON @requiresSecretKey(scopes: ["users.private:read"])
+  metadataVersion: Int!
+  sessions(first: Int, after: String): SessionConnection!
+  createdAt: DateTime!
+  updatedAt: DateTime!
+  lastSignInAt: DateTime
+}
+type Email { id: ID! address: String! isPrimary: Boolean! isVerified: Boolean! }
+type Query {
+  me: User
+  session: Session
+  server: ServerInfo!
+  user(by: UserBy!): User @requiresSecretKey(scopes: ["users:read"])
+  users(first: Int, after: String, last: Int, before: String, filter: UserFilter,
+    orderBy: UserOrder): UserConnection! @requiresSecretKey(scopes: ["users:read"])
+  secretKeys: [SecretKey!]! @requiresSecretKey(scopes: ["keys:read"])
+}
+input UserBy @oneOf { id: ID email: String username: String }
+type Mutation {
+  updateMe(input: UpdateMeInput!): UserPayload! @requiresSession
+  updateUserMetadata(userId: ID!, input: UserMetadataInput!): UserPayload!
+    @requiresSecretKey(scopes: ["users.metadata:write"])
+  createUser(input: CreateUserInput!): UserPayload! @requiresSecretKey(scopes: ["users:write"])
+  updateUser(userId: ID!, input: UpdateUserInput!): UserPayload!
+    @requiresSecretKey(scopes: ["users:write"])
+  deleteUser(userId: ID!): DeletePayload! @requiresSecretKey(scopes: ["users:write"])
+  createUserSession(userId: ID!): SessionPayload!
+}
+input UpdateMeInput {
+  unsafeMetadata: JSON
+  username: String
+  name: String
+  givenName: String
+  familyName: String
+  picture: String
+  locale: String
+  ifMetadataVersion: Int
+}
+input UserMetadataInput {
+  publicMetadata: JSON
+  privateMetadata: JSON
+  unsafeMetadata: JSON
+  mode: MetadataMode = MERGE
+  ifMetadataVersion: Int
+}
+enum MetadataMode { MERGE REPLACE }
+input CreateUserInput {
+  id: ID
+  emails: [EmailInput!]
+  username: String
+  name: String
+  publicMetadata: JSON
+  privateMetadata: JSON
+  unsafeMetadata: JSON
+  createdAt: DateTime
+}
+input EmailInput { address: String! isPrimary: Boolean = false isVerified: Boolean = false }
+type UserPayload { user: User userErrors: [UserError!]! }
+type SessionPayload { session: Session token: String userErrors: [UserError!]! }
+type SecretKeyPayload { secretKey: SecretKey secret: String userErrors: [UserError!]! }
+interface UserError { code: ErrorCode! message: String! path: [String!]! }
+type InputError implements UserError { code: ErrorCode! message: String! path: [String!]! }
+type RateLimited implements UserError {
+  code: ErrorCode! message: String! path: [String!]! retryAfter: Int! }
+type MetadataRejected implements UserError {
+  code: ErrorCode! message: String! path: [String!]!
+  bag: MetadataBag! size: Int limit: Int unit: String currentVersion: Int }
+enum MetadataBag { PUBLIC PRIVATE UNSAFE }
+enum ErrorCode { METADATA_TOO_LARGE METADATA_NOT_AN_OBJECT METADATA_VERSION_CONFLICT NOT_FOUND
+  EMAIL_TAKEN USERNAME_TAKEN }
+scalar JSON
+scalar DateTime
+type UserConnection { edges: [UserEdge!]! nodes: [User!]! pageInfo: PageInfo! }
+type SessionConnection { edges: [SessionEdge!]! nodes: [Session!]! pageInfo: PageInfo! }
+type UserEdge { cursor: String! node: User! }
+type SessionEdge { cursor: String! node: Session! }
+type PageInfo {
+  hasNextPage: Boolean! hasPreviousPage: Boolean! startCursor: String endCursor: String }
+"""
+"""What the page on the API fixes of users, addresses, bags, sessions and secret keys."""
+
+NAMED = {
+    "Mutation": """addUserEmail setPrimaryUserEmail verifyUserEmail deleteUserEmail
+        revokeUserSession revokeUserSessions createSecretKey rotateSecretKey revokeSecretKey
+        signOut revokeSession revokeOtherSessions""",
+}
+"""What the page only names."""
+
+AGREED_TYPES = {d.name.value: d for d in parse(AGREED).definitions}
+
+
+def members(definition):
+    """The fields or values of a type by name."""
+    found = getattr(definition, "fields", None) or getattr(definition, "values", None) or ()
+    return {member.name.value: member for member in found}
+
+
+def bare(node):
+    """A definition without its descriptions, however it is spaced."""
+    text = re.sub(r'""".*?"""', "", print_ast(node), flags=re.DOTALL)
+    return " ".join(re.findall(r'"[^"]*"|\w+|[^\s\w,]', text))
+
+
+def marks(node):
+    """The directives of a definition by name."""
+    return {directive.name.value: directive for directive in node.directives or ()}
+
+
+def interfaces(node):
+    return [interface.name.value for interface in getattr(node, "interfaces", None) or ()]
+
+
+def test_the_file_is_what_the_code_prints():
+    assert FILE.read_text("utf-8") == SDL
+
+
+def test_the_printed_schema_is_a_valid_schema():
+    assert validate_schema(build_schema(SDL)) == []
+    assert validate_schema(schema()) == []
+
+
+@pytest.mark.parametrize("name", AGREED_TYPES)
+def test_what_is_agreed_stands_in_the_schema(name):
+    agreed, found = AGREED_TYPES[name], TYPES[name]
+    assert type(found) is type(agreed)
+    assert interfaces(found) == interfaces(agreed)
+    assert marks(found).keys() >= marks(agreed).keys()
+    there = members(found)
+    for member, node in members(agreed).items():
+        given = bare(there[member]).replace("@ solo ", "")
+        wanted = bare(node)
+        assert given == wanted or given.partition(" @")[0] == wanted
+
+
+@pytest.mark.parametrize("name", NAMED)
+def test_what_is_only_named_is_there(name):
+    assert set(NAMED[name].split()) <= set(members(TYPES[name]))
+
+
+def test_everything_is_described():
+    bare_places = []
+    for name, definition in TYPES.items():
+        if not getattr(definition, "description", None):
+            bare_places.append(name)
+        for member, node in members(definition).items():
+            if not node.description:
+                bare_places.append(f"{name}.{member}")
+            bare_places += [
+                f"{name}.{member}({argument.name.value})"
+                for argument in getattr(node, "arguments", None) or ()
+                if not argument.description
+            ]
+    assert [place for place in bare_places if place != "oneOf"] == []
+
+
+def test_descriptions_are_sentences():
+    for name, definition in TYPES.items():
+        for node in (definition, *members(definition).values()):
+            text = node.description.value if node.description else "."
+            assert text.rstrip("`)").endswith((".", "?")), (name, text)
+            assert text == text.strip()
+
+
+def test_guards_show_in_the_printed_schema():
+    private = bare(members(TYPES["User"])["privateMetadata"])
+    assert private == (
+        "privateMetadata ( path : String ) : JSON "
+        '@ requiresSecretKey ( scopes : [ "users.private:read" ] )'
+    )
+    for directive in ("requiresSecretKey", "requiresSession", "solo"):
+        assert [n.value for n in TYPES[directive].locations] == ["FIELD_DEFINITION"]
+
+
+def test_every_scope_that_is_asked_for_exists_and_every_mutation_says_who_may():
+    for name in ("Query", "Mutation", "User"):
+        for member, node in members(TYPES[name]).items():
+            found = marks(node)
+            if "requiresSecretKey" in found:
+                (scopes,) = found["requiresSecretKey"].arguments
+                assert {value.value for value in scopes.value.values} <= set(SCOPES)
+            if name == "Mutation":
+                assert found.keys() & {"requiresSecretKey", "requiresSession"}, member
+
+
+def test_what_hands_out_a_secret_stands_alone():
+    for member in ("createUserSession", "createSecretKey", "rotateSecretKey"):
+        assert "solo" in marks(members(TYPES["Mutation"])[member])
+
+
+def test_every_mutation_returns_a_payload_with_user_errors():
+    for node in members(TYPES["Mutation"]).values():
+        payload = print_ast(node.type)
+        assert payload.endswith("Payload!")
+        parts = members(TYPES[payload.rstrip("!")])
+        assert print_ast(parts.pop("userErrors").type) == "[UserError!]!"
+        assert parts
+        assert not any(print_ast(part.type).endswith("!") for part in parts.values())
+
+
+def test_a_mutation_takes_ids_as_arguments_and_the_change_as_input():
+    for name, node in members(TYPES["Mutation"]).items():
+        for argument in node.arguments or ():
+            type_ = print_ast(argument.type)
+            is_id = argument.name.value.endswith("Id") and type_ == "ID!"
+            is_input = argument.name.value == "input" and type_.endswith("Input!")
+            assert is_id or is_input or (name, argument.name.value) == ("rotateSecretKey", "grace")
+
+
+def test_names_follow_the_style():
+    for name, definition in TYPES.items():
+        if isinstance(definition, EnumTypeDefinitionNode):
+            assert all(member == member.upper() for member in members(definition))
+        elif isinstance(definition, ObjectTypeDefinitionNode | InterfaceTypeDefinitionNode):
+            assert name[0].isupper()
+            assert all(m[0].islower() and "_" not in m for m in members(definition))
+        elif isinstance(definition, InputObjectTypeDefinitionNode):
+            assert name.endswith("Input") or name in ("UserBy", "UserFilter", "MetadataFilter")
+        elif isinstance(definition, ScalarTypeDefinitionNode):
+            assert "specifiedBy" in marks(definition)
+
+
+def test_connections_have_the_shape_of_relay():
+    for name, definition in TYPES.items():
+        if name.endswith("Connection"):
+            assert {"edges", "nodes", "pageInfo"} <= members(definition).keys()
+
+
+def test_every_refusal_has_its_code():
+    codes = set(members(TYPES["ErrorCode"]))
+    families = (NotFound, Conflict, Invalid, RateLimited)
+    every = [leaf for family in families for leaf in leaves(family)]
+    told = {leaf.code.upper() for leaf in every if not leaf.__module__.startswith("app.rest")}
+    assert told == codes
+
+
+def test_no_global_id_is_offered():
+    """SEC-099"""
+    assert "node" not in members(TYPES["Query"])
+    assert "Node" not in TYPES
