@@ -89,10 +89,9 @@ def _within(address: str, networks: Networks) -> bool:
 def _right_most(hops: list[str], trusted: Networks) -> str:
     """Find the last hop that is no proxy of ours; a malformed one ends the search."""
     for hop in reversed(hops):
-        if not _valid(hop):
-            return ""
-        if not _within(hop, trusted):
-            return hop
+        address = _valid(hop)
+        if not address or not _within(address, trusted):
+            return address
     return ""
 
 

@@ -67,7 +67,10 @@ def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _body_refused(request, too_large())
-    return _respond(request, status, _CODES.get(status, "bad_request"), status.phrase)
+    response = _respond(request, status, _CODES.get(status, "bad_request"), status.phrase)
+    if error.headers and "allow" in error.headers:
+        response.headers["allow"] = error.headers["allow"]
+    return response
 
 
 def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:

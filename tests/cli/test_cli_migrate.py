@@ -79,6 +79,12 @@ def test_down_asks_first_because_data_are_lost(migrate):
     assert steps(migrate)[IDS[-1]] is None
 
 
+def test_nobody_to_ask_is_no_consent(migrate):
+    migrate("up")
+    assert migrate("down", typed="").status == 130
+    assert None not in steps(migrate).values()
+
+
 def test_down_on_an_empty_database_has_nothing_to_do(migrate):
     undone = migrate("down", "99", "--yes")
     assert (undone.status, undone.out) == (0, "nothing to do\n")

@@ -2,6 +2,7 @@
 
 import json
 import re
+import socket
 import stat
 import subprocess
 import threading
@@ -144,13 +145,19 @@ def test_production_makes_nothing_up_and_shows_no_explorer_sec_012_120(start_ser
 
 
 @pytest.mark.parametrize("which", ["public", "admin"])
-def test_each_listener_can_be_served_alone(tmp_path, which):
-    server = servers.start(tmp_path / "server", which)
-    ports = {"public": server.public_port, "admin": server.admin_port}
-    port = ports.pop(which)
+def test_each_listener_can_be_served_alone_on_every_address(tmp_path, which):
+    port, other = servers.free_port(), servers.free_port()
+    places = (
+        {"public": port, "admin": other} if which == "public" else {"public": other, "admin": port}
+    )
+    variables = {f"SERVER_{name.upper()}_ADDRESS": f":{at}" for name, at in places.items()}
+    variables["SERVER_PUBLIC_URL"] = f"http://localhost:{places['public']}"
+    server = servers.start(tmp_path / "server", which, **variables)
     try:
         until(lambda: health(port) == 200)
-        assert health(*ports.values()) is None
+        assert health(other) is None
+        if socket.has_dualstack_ipv6():
+            assert httpx.get(f"http://[::1]:{port}/health/alive").status_code == 200
         named = set(re.findall(r"http://localhost:(\d+)", server.output))
         assert named == {str(port)}, "the greeting names what is not served"
     finally:

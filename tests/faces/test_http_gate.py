@@ -1,6 +1,7 @@
 """The gate before every face: hosts, headers, methods, bodies, request ids, client addresses."""
 
 import io
+import itertools
 import json
 import re
 
@@ -44,6 +45,58 @@ EVERYWHERE = [
 ]
 
 
+OWN_NAMES = [
+    "localhost:8000",
+    "localhost",
+    "LocalHost:8001",
+    "127.0.0.1",
+    "127.0.0.1:8000",
+    "[::1]",
+    "[::1]:8000",
+]
+OTHER_HOSTS = [
+    None,
+    "",
+    " ",
+    "evil.example",
+    "localhost.evil.example",
+    "evil.example.localhost",
+    "xlocalhost",
+    "localhostx",
+    "localhost.",
+    "localhost:",
+    "localhost:8000:8000",
+    "localhost:999999",
+    "localhost:80a",
+    "localhost:-1",
+    " localhost",
+    "localhost ",
+    "localhost\t",
+    "user@localhost",
+    "user:pass@localhost:8000",
+    "localhost/",
+    "localhost/evil",
+    "localhost?x",
+    "localhost#x",
+    "http://localhost",
+    "localhost,evil.example",
+    "localhost evil.example",
+    "127.1",
+    "127.0.0.1.",
+    "0177.0.0.1",
+    "2130706433",
+    "[::1",
+    "::1",
+    "[::1%25lo]",
+    "[0:0:0:0:0:0:0:1]",
+    "local\u0445ost",
+    "localho\u017ft",
+    "*",
+    ".",
+    "x" * 300,
+]
+
+
 @pytest.fixture(params=["public", "admin"])
 def face(request, services):
     return request.getfixturevalue(request.param)
@@ -67,72 +120,18 @@ def headers_of(answer):
 class TestHosts:
     """SEC-102"""
 
-    @pytest.mark.parametrize(
-        "host",
-        [
-            "localhost:8000",
-            "localhost",
-            "LocalHost:8001",
-            "127.0.0.1",
-            "127.0.0.1:8000",
-            "[::1]",
-            "[::1]:8000",
-        ],
-    )
-    async def test_its_own_names_are_answered(self, face, host):
-        answer = await exchange(face, "GET", "/health/alive", host=host.encode())
-        assert answer.status == 200
+    async def test_its_own_names_are_answered(self, face):
+        for host in OWN_NAMES:
+            answer = await exchange(face, "GET", "/health/alive", host=host.encode())
+            assert answer.status == 200, host
 
-    @pytest.mark.parametrize(
-        "host",
-        [
-            None,
-            "",
-            " ",
-            "evil.example",
-            "localhost.evil.example",
-            "evil.example.localhost",
-            "xlocalhost",
-            "localhostx",
-            "localhost.",
-            "localhost:",
-            "localhost:8000:8000",
-            "localhost:999999",
-            "localhost:80a",
-            "localhost:-1",
-            " localhost",
-            "localhost ",
-            "localhost\t",
-            "user@localhost",
-            "user:pass@localhost:8000",
-            "localhost/",
-            "localhost/evil",
-            "localhost?x",
-            "localhost#x",
-            "http://localhost",
-            "localhost,evil.example",
-            "localhost evil.example",
-            "127.1",
-            "127.0.0.1.",
-            "0177.0.0.1",
-            "2130706433",
-            "[::1",
-            "::1",
-            "[::1%25lo]",
-            "[0:0:0:0:0:0:0:1]",
-            "local\u0445ost",
-            "localho\u017ft",
-            "*",
-            ".",
-            "x" * 300,
-        ],
-    )
-    async def test_any_other_host_is_refused(self, face, host):
-        raw = None if host is None else host.encode()
-        answer = await exchange(face, "GET", "/health/alive", host=raw)
-        assert answer.status == 400
-        assert json.loads(answer.body)["error"]["code"] == "bad_request"
-        assert headers_of(answer)["connection"] == "close"
+    async def test_any_other_host_is_refused(self, face):
+        for host in OTHER_HOSTS:
+            raw = None if host is None else host.encode()
+            answer = await exchange(face, "GET", "/health/alive", host=raw)
+            assert answer.status == 400, host
+            assert json.loads(answer.body)["error"]["code"] == "bad_request"
+            assert headers_of(answer)["connection"] == "close"
 
     async def test_two_hosts_are_refused_even_where_they_agree(self, face):
         for second in (b"localhost:8000", b"evil.example"):
@@ -188,9 +187,9 @@ class TestRepeatedHeaders:
 class TestHeaders:
     """SEC-103"""
 
-    @pytest.mark.parametrize(("method", "path"), EVERYWHERE)
-    async def test_every_answer_carries_the_headers_of_the_house(self, face, method, path):
-        for headers in ((), [JSON], [(b"accept", b"text/html")]):
+    async def test_every_answer_carries_the_headers_of_the_house(self, face):
+        kinds = ((), [JSON], [(b"accept", b"text/html")])
+        for (method, path), headers in itertools.product(EVERYWHERE, kinds):
             answer = await exchange(face, method, path, headers, [b"x"])
             found = headers_of(answer)
             assert found["x-content-type-options"] == "nosniff"
@@ -202,18 +201,17 @@ class TestHeaders:
             assert re.fullmatch(r"[0-9a-f]{32}", found["x-request-id"])
             assert not found.keys() & {"server", "x-powered-by", "via", "x-runtime"}
             assert "strict-transport-security" not in found
-            names = [name for name, _ in answer.headers]
-            assert len(names) == len({*names}) or set(names) - {b"vary"}
-            assert names.count(b"content-security-policy") == 1
+            names = [name for name, _ in answer.headers if name != b"vary"]
+            assert len(names) == len(set(names))
             if path != "/graphql" or found.get("content-type") != "text/html; charset=utf-8":
                 assert policy == "default-src 'none'; frame-ancestors 'none'"
 
-    @pytest.mark.parametrize(("method", "path"), EVERYWHERE)
-    async def test_an_https_deployment_asks_browsers_to_stay(self, services, method, path):
-        others = await reconfigured(services, **https(services))
-        answer = await exchange(Face(others), method, path, host=b"auth.example.com")
-        hsts = headers_of(answer)["strict-transport-security"]
-        assert hsts == "max-age=31536000; includeSubDomains"
+    async def test_an_https_deployment_asks_browsers_to_stay(self, services):
+        face = Face(await reconfigured(services, **https(services)))
+        for method, path in EVERYWHERE:
+            answer = await exchange(face, method, path, host=b"auth.example.com")
+            hsts = headers_of(answer)["strict-transport-security"]
+            assert hsts == "max-age=31536000; includeSubDomains", path
 
     async def test_only_keys_and_assets_may_be_kept(self, face):
         for method, path in EVERYWHERE:
@@ -225,18 +223,27 @@ class TestHeaders:
 class TestMethods:
     """SEC-106"""
 
-    @pytest.mark.parametrize(
-        "method", ["TRACE", "TRACK", "CONNECT", "PROPFIND", "LINK", "get", "Post", "PURGE", "X", ""]
-    )
-    async def test_an_unlisted_method_is_refused(self, face, method):
-        for _, path in EVERYWHERE[:10]:
+    async def test_an_unlisted_method_is_refused(self, face):
+        unlisted = [
+            "TRACE",
+            "TRACK",
+            "CONNECT",
+            "PROPFIND",
+            "LINK",
+            "get",
+            "Post",
+            "PURGE",
+            "X",
+            "",
+        ]
+        for (_, path), method in itertools.product(EVERYWHERE[:10], unlisted):
             answer = await exchange(face, method, path, [JSON], [ASK])
             assert answer.status == 405
             assert answer.received == 0
 
-    @pytest.mark.parametrize(("method", "path"), EVERYWHERE[:15])
-    async def test_a_method_that_a_path_does_not_know_is_refused(self, face, method, path):
-        for other in ("GET", "POST", "PUT", "PATCH", "DELETE"):
+    async def test_a_method_that_a_path_does_not_know_is_refused(self, face):
+        listed = ("GET", "POST", "PUT", "PATCH", "DELETE")
+        for (_, path), other in itertools.product(EVERYWHERE[:15], listed):
             answer = await exchange(face, other, path, [JSON], [b"{}"])
             assert answer.status in (200, 204, 400, 401, 403, 404, 405)
             if other in ("PUT", "DELETE"):
@@ -287,13 +294,12 @@ class TestBodies:
             assert answer.received == 0
             assert headers_of(answer)["connection"] == "close"
 
-    @pytest.mark.parametrize("length", ["-1", "x", "0x10", "1.0", "+5", ""])
-    async def test_a_length_that_is_none_is_refused(self, face, length):
-        answer = await exchange(
-            face, "POST", "/graphql", [JSON, (b"content-length", length.encode())], [ASK]
-        )
-        assert answer.status in (400, 413)
-        assert answer.received == 0
+    async def test_a_length_that_is_none_is_refused(self, face):
+        for length in (b"-1", b"x", b"0x10", b"1.0", b"+5", b""):
+            given = [JSON, (b"content-length", length)]
+            answer = await exchange(face, "POST", "/graphql", given, [ASK])
+            assert answer.status in (400, 413)
+            assert answer.received == 0
 
     async def test_the_longest_body_is_read_and_one_byte_more_is_not(self, face):
         padded = ASK + b" " * (MAX_BODY - len(ASK))
@@ -313,9 +319,9 @@ class TestBodies:
         code = "BODY_TOO_LARGE" if path == "/graphql" else "body_too_large"
         assert code in answer.body.decode()
 
-    @pytest.mark.parametrize("coding", ["gzip", "deflate", "br", "zstd", "x-gzip", "chunked", ""])
-    async def test_a_compressed_body_is_refused(self, face, coding):
-        for method, path in self.PATHS:
+    async def test_a_compressed_body_is_refused(self, face):
+        codings = ["gzip", "deflate", "br", "zstd", "x-gzip", "chunked", ""]
+        for (method, path), coding in itertools.product(self.PATHS, codings):
             given = [JSON, (b"content-encoding", coding.encode())]
             answer = await exchange(face, method, path, given, [b"\x1f\x8b"])
             assert answer.status == 415
@@ -340,34 +346,21 @@ class TestBodies:
 
 
 class TestRequestIds:
-    @pytest.mark.parametrize("given", ["r", "A.b_c-9", "0" * 64, "550e8400-e29b-41d4-a716"])
-    async def test_a_plain_one_is_kept(self, face, given):
-        for path in ("/health/alive", "/nowhere", "/me"):
+    async def test_a_plain_one_is_kept(self, face):
+        plain = ("r", "A.b_c-9", "0" * 64, "550e8400-e29b-41d4-a716")
+        for given, path in itertools.product(plain, ("/health/alive", "/nowhere", "/me")):
             answer = await exchange(face, "GET", path, [(b"x-request-id", given.encode())])
             assert headers_of(answer)["x-request-id"] == given
         body = json.loads(answer.body)
         assert body["error"]["request_id"] == given
 
-    @pytest.mark.parametrize(
-        "given",
-        [
-            b"",
-            b"a b",
-            b"x" * 65,
-            b"<script>",
-            b"a/b",
-            b"a\nb",
-            b"\xc3\xa9",
-            b"a,b",
-            b'"',
-            b"\x1b[m",
-        ],
-    )
-    async def test_any_other_is_replaced(self, face, given):
-        answer = await exchange(face, "GET", "/nowhere", [(b"x-request-id", given)])
-        shown = headers_of(answer)["x-request-id"]
-        assert re.fullmatch(r"[0-9a-f]{32}", shown)
-        assert json.loads(answer.body)["error"]["request_id"] == shown
+    async def test_any_other_is_replaced(self, face):
+        odd = [b"", b"a b", b"x" * 65, b"<b>", b"a/b", b"a\nb", b"\xc3\xa9", b"a,b", b'"', b"\x1b"]
+        for given in odd:
+            answer = await exchange(face, "GET", "/nowhere", [(b"x-request-id", given)])
+            shown = headers_of(answer)["x-request-id"]
+            assert re.fullmatch(r"[0-9a-f]{32}", shown)
+            assert json.loads(answer.body)["error"]["request_id"] == shown
 
     async def test_each_request_has_its_own(self, face):
         shown = {(await face.get("/health/alive")).headers["x-request-id"] for _ in range(20)}
@@ -421,7 +414,7 @@ class TestClientAddress:
             (["1.2.3.4, 198.51.100.7, 10.0.0.2"], "198.51.100.7"),
             (["1.2.3.4", "198.51.100.7", "10.0.0.2, 10.0.0.3"], "198.51.100.7"),
             (["198.51.100.7,10.0.0.2"], "198.51.100.7"),
-            (["2001:DB8:0::7, fd00::1"], "2001:db8:0::7"),
+            (["2001:DB8:0::7, fd00::1"], "2001:db8::7"),
             (["10.0.0.2, 10.0.0.3"], "10.0.0.1"),
             (["1.2.3.4, unknown"], "10.0.0.1"),
             (["1.2.3.4, 198.51.100.7:443"], "10.0.0.1"),
@@ -441,7 +434,7 @@ class TestClientAddress:
             extractor="x_forwarded_for",
             trusted_proxies=["10.0.0.0/8", "fd00::/8"],
         )
-        assert found in (address, "2001:db8::7" if "2001" in address else address)
+        assert found == address
 
     @pytest.mark.parametrize(
         ("given", "address"),
