@@ -43,8 +43,8 @@ class Services:
         await disconnect()
 
     async def is_ready(self) -> bool:
-        """Say whether a request could be answered now (SEC-140)."""
-        return await is_reachable()
+        """Say whether a request could be answered now: database and schema (SEC-140)."""
+        return await is_reachable() and await self.migrations.is_current()
 
 
 def assemble(config: Config, *, clock: Clock = utc_now) -> Services:

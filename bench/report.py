@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
+from bench.engines import Taken
 from bench.load import Outcome
 from bench.rounds import Measured, Pace, cost, median, rate
 from bench.starting import Started
@@ -23,7 +24,7 @@ class Findings:
     pace: Pace
     facts: Sequence[str]
     measured: Sequence[Measured]
-    engines: dict[str, list[float]]
+    engines: dict[str, list[Taken]]
     starts: Sequence[Started]
 
 
@@ -58,7 +59,7 @@ def into(file: Path, text: str) -> None:
     file.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", "utf-8")
 
 
-def _ratios(measured: Sequence[Measured], engines: dict[str, list[float]]) -> str:
+def _ratios(measured: Sequence[Measured], engines: dict[str, list[Taken]]) -> str:
     rows = [
         [one.comparison.database, str(one.comparison.connections), *_ratio(one, n)]
         for one in measured
@@ -76,16 +77,17 @@ def _ratio(one: Measured, number: int) -> list[str]:
     return [ratio.name, f"**{statistics.median(found):.2f}**", _span(found), by_cpu, ratio.goal]
 
 
-def _engines(found: dict[str, list[float]]) -> Iterable[list[str]]:
+def _engines(found: dict[str, list[Taken]]) -> Iterable[list[str]]:
     if not found:
         return
     for name, base in (("read", "read"), ("look-up", "read"), ("write", "write")):
-        pairs = zip(found[f"{base}, stock"], found[f"{name}, ours"], strict=True)
-        ratios = [stock / ours for stock, ours in pairs]
-        micros = statistics.median(found[f"{name}, ours"]) * 1e6
+        pairs = list(zip(found[f"{base}, stock"], found[f"{name}, ours"], strict=True))
+        ratios = [stock.clock / ours.clock for stock, ours in pairs]
+        by_cpu = statistics.median(stock.cpu / ours.cpu for stock, ours in pairs)
+        micros = statistics.median(ours.clock for _, ours in pairs) * 1e6
         title = f"our engine's {name} ({micros:.0f} µs) ÷ Piccolo's own"
         middle = f"**{statistics.median(ratios):.1f}**"
-        yield [title, middle, _span(ratios), "", _GOALS.get(name, "")]
+        yield [title, middle, _span(ratios), f"{by_cpu:.1f}", _GOALS.get(name, "")]
 
 
 def _measures(measured: Sequence[Measured]) -> str:

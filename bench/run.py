@@ -122,7 +122,7 @@ class Bench:
         _say(f"{comparison.database}, {comparison.connections} connections: {names}")
         return measure(self._generator, comparison, self._size.pace)
 
-    def _engines(self, filled: Filled) -> dict[str, list[float]]:
+    def _engines(self, filled: Filled) -> dict[str, list[engines.Taken]]:
         if not _has_aiosqlite():
             _say("Piccolo's own SQLite engine needs aiosqlite, which is not installed: left out")
             return {}
@@ -135,8 +135,7 @@ class Bench:
             answer, _ = process.communicate(timeout=_PATIENCE)
         if process.returncode:
             raise RuntimeError(f"the engines could not be compared:\n{log.read_text()[-3000:]}")
-        found: dict[str, list[float]] = msgspec.json.decode(answer)
-        return found
+        return msgspec.json.decode(answer, type=dict[str, list[engines.Taken]])
 
     def _log(self, name: str) -> Path:
         return self._folder / f"{name}.log"

@@ -19,6 +19,7 @@ EXAMPLE_SECRETS = frozenset(
 )
 """Values that stand in documents; anyone may know them (SEC-120)."""
 
+_DATABASES = ("postgres", "postgresql", "cockroach", "sqlite")
 _ORIGIN = re.compile(
     r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?"
 )
@@ -28,6 +29,7 @@ Refuse = Callable[[str], NoReturn]
 def refuse_contradictions(config: Config, refuse: Refuse) -> None:
     """Call *refuse* with a sentence for the first thing that cannot be meant."""
     _listeners(config, refuse)
+    _database(config, refuse)
     _proxies(config, refuse)
     _secrets(config, refuse)
     _cookie(config, refuse)
@@ -55,6 +57,23 @@ def _is_web(url: str) -> bool:
     except ValueError:  # a broken IPv6 address, or no port
         return False
     return parts.scheme in ("http", "https") and has_place and parts.username is None
+
+
+def _database(config: Config, refuse: Refuse) -> None:
+    """Look at the address without repeating it: it may hold a password."""
+    database = config.database
+    if database.dialect != "sqlite" and not database.port.isdigit():
+        refuse("database.port must be a number")
+    url = database.url.reveal()
+    if not url:
+        return
+    try:
+        parts = urlsplit(url)
+        good = parts.scheme in _DATABASES and (parts.port or 0) >= 0
+    except ValueError:
+        good = False
+    if not good:
+        refuse("database.url must begin with postgres://, cockroach:// or sqlite:/// and be a URL")
 
 
 def _proxies(config: Config, refuse: Refuse) -> None:

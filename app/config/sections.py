@@ -104,9 +104,10 @@ class Database(Section, frozen=True):
 class KeyManagement(Section, frozen=True):
     """Where signing keys live."""
 
-    type: Annotated[Literal["local"], about("`local`: made here, kept sealed in the database.")] = (
-        "local"
-    )
+    type: Annotated[
+        Literal["local"],
+        about("`local`: made here, kept sealed in the database.", env="SECRETS_KEYMANAGEMENT_TYPE"),
+    ] = "local"
     algorithm: Annotated[
         Literal["ES256", "RS256", "EdDSA"], about("Algorithm of a signing key made from now on.")
     ] = "ES256"

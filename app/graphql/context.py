@@ -1,7 +1,9 @@
 """What a resolver can reach: the caller, the services, and the loaders of one request."""
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import Awaitable, Sequence
 from functools import cached_property
+from typing import TypeVar
 from uuid import UUID
 
 from strawberry.dataloader import DataLoader
@@ -14,6 +16,20 @@ from app.metadata import Bags
 from app.sessions import Session, SignedIn
 from app.users import Email
 from app.users.paging import Page, PageRequest
+
+K = TypeVar("K")
+V = TypeVar("V")
+
+
+class Loader(DataLoader[K, V]):
+    """Gathers keys into one statement.
+
+    Who stops waiting for a value, since a sibling was refused, takes it from nobody else.
+    """
+
+    def load(self, key: K) -> Awaitable[V]:
+        """Give the value of a key, once it is there."""
+        return asyncio.shield(super().load(key))
 
 
 class Context:
@@ -48,37 +64,37 @@ class Context:
             self.response_headers.append(self._cookie.deletion())
 
     @cached_property
-    def emails(self) -> DataLoader[UUID, list[Email]]:
+    def emails(self) -> Loader[UUID, list[Email]]:
         """Addresses by user."""
 
         async def load(ids: list[UUID]) -> Sequence[list[Email]]:
             found = await self.services.users.emails_of(ids)
             return [found[user_id] for user_id in ids]
 
-        return DataLoader(load)
+        return Loader(load)
 
     @cached_property
-    def bags(self) -> DataLoader[UUID, Bags]:
+    def bags(self) -> Loader[UUID, Bags]:
         """Public and unsafe bags by user."""
 
         async def load(ids: list[UUID]) -> Sequence[Bags]:
             found = await self.services.metadata.of(ids)
             return [found[user_id] for user_id in ids]
 
-        return DataLoader(load)
+        return Loader(load)
 
     @cached_property
-    def private_bags(self) -> DataLoader[UUID, str]:
+    def private_bags(self) -> Loader[UUID, str]:
         """Private bags by user; asked for behind the guard alone."""
 
         async def load(ids: list[UUID]) -> Sequence[str]:
             found = await self.services.metadata.private_of(ids)
             return [found[user_id] for user_id in ids]
 
-        return DataLoader(load)
+        return Loader(load)
 
     @cached_property
-    def sessions(self) -> DataLoader[tuple[UUID, PageRequest], Page[Session]]:
+    def sessions(self) -> Loader[tuple[UUID, PageRequest], Page[Session]]:
         """Pages of sessions by user and page; one statement for each page asked for."""
 
         async def load(keys: list[tuple[UUID, PageRequest]]) -> Sequence[Page[Session]]:
@@ -89,7 +105,7 @@ class Context:
                 found |= {(user_id, asked): page for user_id, page in pages.items()}
             return [found[key] for key in keys]
 
-        return DataLoader(load)
+        return Loader(load)
 
 
 Info = StrawberryInfo[Context, None]

@@ -11,6 +11,7 @@ from strawberry.extensions.field_extension import FieldExtension
 from strawberry.permission import BasePermission, PermissionExtension
 from strawberry.schema_directive import Location
 from strawberry.types import Info
+from strawberry.types.field import StrawberryField
 
 
 @strawberry.schema_directive(
@@ -73,11 +74,25 @@ class _Session(BasePermission):
         return RequiresSession()
 
 
+class _Guard(PermissionExtension):
+    """A guard that is told in the field's description too, for those who read no directives."""
+
+    def __init__(self, permission: BasePermission, told: str) -> None:
+        super().__init__([permission])
+        self._told = told
+
+    def apply(self, field: StrawberryField) -> None:
+        """Put the directive and the words on the field."""
+        super().apply(field)
+        field.description = f"{field.description} {self._told}"
+
+
 def requires_secret_key(*scopes: str) -> FieldExtension:
     """Guard a field with a secret key that has all of *scopes*."""
-    return PermissionExtension([_SecretKeyWith(*scopes)])
+    named = " and ".join(f"`{scope}`" for scope in scopes)
+    return _Guard(_SecretKeyWith(*scopes), f"Needs a secret key with {named}.")
 
 
 def requires_session() -> FieldExtension:
     """Guard a field with a session."""
-    return PermissionExtension([_Session()])
+    return _Guard(_Session(), "Needs a session.")

@@ -1,5 +1,6 @@
 """PostgreSQL: Piccolo's engine over a warmed asyncpg pool."""
 
+import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
@@ -22,6 +23,7 @@ _UNREACHABLE = (
     asyncpg.AdminShutdownError,
     asyncpg.TooManyConnectionsError,
     asyncpg.InterfaceError,
+    asyncpg.InternalClientError,  # met between a server's last word and the end of its connection
 )
 _CONNECT_TIMEOUT = 5.0
 _STATEMENT_TIMEOUT = "10s"
@@ -72,9 +74,9 @@ class PooledPostgres(PostgresEngine):
     async def close(self) -> None:
         """Close the pool."""
         if self.pool is not None:
-            while self._spares:
-                await self.pool.release(self._spares.pop())
             pool, self.pool = self.pool, None
+            while self._spares:
+                await _give_back(pool, self._spares.pop())
             await pool.close()
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
@@ -103,13 +105,14 @@ class PooledPostgres(PostgresEngine):
         if self.current_transaction.get() is not None:
             rows = await self.fetch(sql, args)
             return rows[0] if rows else None
+        pool = self._pool
         try:
-            connection = self._spares.pop() if self._spares else await self._pool.acquire()
+            connection = self._spare() or await pool.acquire()
             try:
                 row: Row | None = await connection.fetchrow(sql, *args)
                 return row
             finally:
-                await self._put_aside(connection)
+                await self._put_aside(pool, connection)
         except asyncpg.DataError as error:
             if _is_about_text(error):
                 raise TextUnstorable from error
@@ -117,12 +120,21 @@ class PooledPostgres(PostgresEngine):
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
 
-    async def _put_aside(self, connection: Any) -> None:  # noqa: ANN401  # a connection of the pool
+    def _spare(self) -> Any:  # noqa: ANN401  # a connection of the pool
+        """Take a connection that was set aside and still lives, or none."""
+        while self._spares:
+            connection = self._spares.pop()
+            if not _is_lost(connection):
+                return connection
+        return None
+
+    async def _put_aside(self, pool: asyncpg.Pool, connection: Any) -> None:  # noqa: ANN401  # see above
         """Keep a connection for the next look-up, or give it back where enough are kept."""
-        if len(self._spares) < self._most_spares and not connection.is_closed():
-            self._spares.append(connection)
+        enough = len(self._spares) >= self._most_spares or self.pool is not pool
+        if enough or _is_lost(connection):
+            await _give_back(pool, connection)
         else:
-            await self._pool.release(connection)
+            self._spares.append(connection)
 
     async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
         """Run what Piccolo has composed."""
@@ -143,8 +155,9 @@ class PooledPostgres(PostgresEngine):
         if self.current_transaction.get() is not None:
             yield
             return
+        pool = self._pool
         try:
-            connection = await self._pool.acquire()
+            connection = await pool.acquire()
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
         try:
@@ -157,7 +170,7 @@ class PooledPostgres(PostgresEngine):
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
         finally:
-            await self._pool.release(connection)
+            await _give_back(pool, connection)
 
     @property
     def _pool(self) -> asyncpg.Pool:
@@ -176,6 +189,20 @@ class _Open(PostgresTransaction):
 
 async def _keep(_connection: asyncpg.Connection) -> None:
     """Reset nothing between two uses of a connection."""
+
+
+def _is_lost(connection: Any) -> bool:  # noqa: ANN401  # a connection of the pool
+    """Say whether a connection has ended; then the pool has taken it back by itself."""
+    try:
+        return bool(connection.is_closed())
+    except asyncpg.InterfaceError:
+        return True
+
+
+async def _give_back(pool: asyncpg.Pool, connection: Any) -> None:  # noqa: ANN401  # see above
+    """Return a connection to the pool it is of, even while that is closing."""
+    with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):
+        await pool.release(connection)
 
 
 def _connection_arguments(settings: Database) -> dict[str, Any]:

@@ -194,7 +194,6 @@ class TestTheDatabase:
         assert refused(*words, DATABASE_URL=url).startswith("PostgreSQL does not let us in")
 
 
-@pytest.mark.xfail(strict=True, reason="app/config/check.py does not look at the database yet")
 @pytest.mark.parametrize(
     "variables",
     [

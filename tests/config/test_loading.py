@@ -309,7 +309,7 @@ class TestReference:
         by_name = {setting.name: setting for setting in settings()}
         assert by_name["session.limit"].default == 5
         assert by_name["session.lifespan"].default == Duration(hours=12)
-        assert by_name["cors.allow_origins"].default == ["http://localhost:8888"]
+        assert by_name["cors.allow_origins"].default == []
         assert by_name["email.max_length"].variables == ("EMAIL_MAX_LENGTH", "EMAIL_MAXLENGTH")
         assert by_name["environment"].path == ("environment",)
         assert len(by_name) == len(list(settings()))

@@ -19,6 +19,15 @@ NUMBERS = (
     '{"big":12345678901234567890123456789,"i":9007199254740993,"f":1.10,"g":1E5,"z":-0,'
     '"small":-9223372036854775808,"long":0.1234567890123456789012345678901234567890}'
 )
+UNKNOWN = [
+    {"publicMetadata": {}, "metadata": {}},
+    {"public_metadata": {"a": 1}},
+    {"mode": "OVERWRITE"},
+    {"mode": "merge"},
+    {"ifMetadataVersion": "1"},
+    {"ifMetadataVersion": 2**31},
+    {"ifMetadataVersion": 1.5},
+]
 
 
 @pytest.fixture
@@ -208,11 +217,11 @@ class TestRefusals:
         assert (found.public, found.unsafe, found.version) == ('{"n":1}', '{"t":1}', 1)
 
     @pytest.mark.parametrize("bag", BAGS)
-    @pytest.mark.parametrize("value", [[], [{}], "x", "{}", 5, 1.10, True, False])
-    async def test_a_bag_that_is_no_object_is_refused(self, change, bag, value):
+    async def test_a_bag_that_is_no_object_is_refused(self, change, bag):
         """SEC-006"""
-        (error,) = (await change(**{bag: value}))["userErrors"]
-        assert (error["code"], error["path"]) == ("METADATA_NOT_AN_OBJECT", ["input", bag])
+        for value in ([], [{}], "x", "{}", 5, 1.10, True, False):
+            (error,) = (await change(**{bag: value}))["userErrors"]
+            assert (error["code"], error["path"]) == ("METADATA_NOT_AN_OBJECT", ["input", bag])
 
     @pytest.mark.parametrize(
         ("value", "place"),
@@ -258,30 +267,19 @@ class TestRefusals:
             ["userId"],
         )
 
-    @pytest.mark.parametrize(
-        "given",
-        [
-            {"publicMetadata": {}, "metadata": {}},
-            {"public_metadata": {"a": 1}},
-            {"mode": "OVERWRITE"},
-            {"mode": "merge"},
-            {"ifMetadataVersion": "1"},
-            {"ifMetadataVersion": 2**31},
-            {"ifMetadataVersion": 1.5},
-        ],
-    )
     async def test_an_unknown_field_or_value_is_refused_before_anything_runs(
-        self, services, admin, key, ada, given
+        self, services, admin, key, ada
     ):
-        answer = await admin.ask(
-            CHANGE,
-            {"id": str(ada.id), "input": {"publicMetadata": {"x": 1}} | given},
-            key=key,
-            headers={"accept": "application/graphql-response+json"},
-        )
-        assert answer.status_code == 422
-        assert "data" not in answer.json()
-        assert (await services.metadata.of([ada.id]))[ada.id].version == 1
+        for given in UNKNOWN:
+            answer = await admin.ask(
+                CHANGE,
+                {"id": str(ada.id), "input": {"publicMetadata": {"x": 1}} | given},
+                key=key,
+                headers={"accept": "application/graphql-response+json"},
+            )
+            assert answer.status_code == 422
+            assert "data" not in answer.json()
+            assert (await services.metadata.of([ada.id]))[ada.id].version == 1
 
     async def test_the_private_bag_in_a_payload_is_guarded_too(self, services, admin, ada):
         """SEC-002"""

@@ -13,6 +13,79 @@ pytestmark = pytest.mark.one_database
 
 ASK = {"query": "{ me { id } }"}
 NOBODY = {"data": {"me": None}, "extensions": {"cost": 2}}
+NO_REQUESTS = [
+    b"",
+    b" ",
+    b"null",
+    b"true",
+    b"1",
+    b'"{ me { id } }"',
+    b"[]",
+    b'[{"query": "{ me { id } }"}]',
+    b'[{"query": "{ me { id } }"}, {"query": "{ me { id } }"}]',
+    b"{}",
+    b'{"query": null}',
+    b'{"query": 1}',
+    b'{"query": ["{ me { id } }"]}',
+    b'{"query": {"me": "id"}}',
+    b'{"variables": {}}',
+    b'{"query": "{ me { id } }", "documentId": "sha256:00"}',
+    b'{"documentId": 1}',
+    b'{"documentId": "sha256:00"}',
+    b'{"query": "{ me { id } }", "variables": []}',
+    b'{"query": "{ me { id } }", "variables": "{}"}',
+    b'{"query": "{ me { id } }", "operationName": 1}',
+    b'{"query": "{ me { id } }", "extensions": []}',
+    b'{"query": "{ me { id } }", "Query": "{ me { id } }"}',
+    b'{"query": "{ me { id } }", "id": 1}',
+    b'{"query": "{ me { id } }", "query": "{ me { id } }"}',
+    b'{"query": "{ me { id } }", "variables": {"a": 1, "a": 2}}',
+    b'{"query": "{ me { id } }", "variables": {"a": {"b": 1, "b": 1}}}',
+    b'{"query": "{ me { id } }", "variables": {"a": NaN}}',
+    b'{"query": "{ me { id } }", "variables": {"a": Infinity}}',
+    b'{"query": "{ me { id } }", "variables": {"a": -Infinity}}',
+    b'{"query": "{ me { id } }", "variables": {"a": 1e999}}',
+    b'{"query": "{ me { id } }", "variables": {"a": 01}}',
+    b'{"query": "{ me { id } }", "variables": {"a": 0x10}}',
+    b'{"query": "{ me { id } }",}',
+    b'{"query": "{ me { id } }"} {"query": "{ me { id } }"}',
+    b'{"query": "{ me { id } }"} x',
+    b"{'query': '{ me { id } }'}",
+    b'{"query": "{ me { id } }" /* a comment */}',
+    b'{"query": "{ me {\n id } }"}',
+    b'{"query": "\x00"}',
+    b"\xef\xbb\xbf" + b'{"query": "{ me { id } }"}',
+    '{"query": "{ me { id } }"}'.encode("utf-16"),
+    '{"query": "{ me { id } }"}'.encode("utf-16-le"),
+    b'{"query": "\xff"}',
+    b'{"query": "\xc0\xaf"}',
+    b'{"query": "\xed\xa0\x80"}',
+    b'{"query": "{ me { id } }", "variables": {"a": ' + b"[" * 40 + b"]" * 40 + b"}}",
+    b"[" * 100_000,
+    b'{"a":' * 20_000,
+]
+OTHER_MEDIA = [
+    "",
+    "text/plain",
+    "text/plain; charset=utf-8",
+    "text/plain;application/json",
+    "text/json",
+    "application/x-www-form-urlencoded",
+    "multipart/form-data; boundary=x",
+    "multipart/form-data",
+    "application/graphql",
+    "application/graphql+json",
+    "application/graphql-response+json",
+    "application/json5",
+    "application/jsonx",
+    "application/json, text/plain",
+    "application/json; charset=utf-16",
+    "application/json; charset=utf-7",
+    "application/json; boundary=x",
+    "application/x-msgpack",
+    "*/*",
+    "json",
+]
 
 
 @pytest.fixture
@@ -77,39 +150,15 @@ class TestContentType:
         answer = await public.post("/graphql", ASK, headers={"content-type": media})
         assert answer.json() == NOBODY
 
-    @pytest.mark.parametrize(
-        "media",
-        [
-            "",
-            "text/plain",
-            "text/plain; charset=utf-8",
-            "text/plain;application/json",
-            "text/json",
-            "application/x-www-form-urlencoded",
-            "multipart/form-data; boundary=x",
-            "multipart/form-data",
-            "application/graphql",
-            "application/graphql+json",
-            "application/graphql-response+json",
-            "application/json5",
-            "application/jsonx",
-            "application/json, text/plain",
-            "application/json; charset=utf-16",
-            "application/json; charset=utf-7",
-            "application/json; boundary=x",
-            "application/x-msgpack",
-            "*/*",
-            "json",
-        ],
-    )
-    async def test_anything_else_is_refused_before_it_is_read(self, public, token, media):
+    async def test_anything_else_is_refused_before_it_is_read(self, public, token):
         """SEC-094: no page of another site can send JSON without being asked first."""
-        headers = [(b"content-type", media.encode()), (b"cookie", f"hanko={token}".encode())]
-        body = json.dumps({"query": "mutation { signOut { deletedId } }"}).encode()
-        answer = await exchange(public, "POST", "/graphql", headers, [body])
-        assert answer.status == 415
-        assert answer.received == 0
-        assert (await public.gql("{ me { id } }", token=token))["data"]["me"] is not None
+        for media in OTHER_MEDIA:
+            headers = [(b"content-type", media.encode()), (b"cookie", f"hanko={token}".encode())]
+            body = json.dumps({"query": "mutation { signOut { deletedId } }"}).encode()
+            answer = await exchange(public, "POST", "/graphql", headers, [body])
+            assert answer.status == 415
+            assert answer.received == 0
+            assert (await public.gql("{ me { id } }", token=token))["data"]["me"] is not None
 
     async def test_a_missing_type_is_refused(self, public):
         """SEC-094"""
@@ -140,66 +189,13 @@ class TestContentType:
 
 
 class TestBody:
-    @pytest.mark.parametrize(
-        "body",
-        [
-            b"",
-            b" ",
-            b"null",
-            b"true",
-            b"1",
-            b'"{ me { id } }"',
-            b"[]",
-            b'[{"query": "{ me { id } }"}]',
-            b'[{"query": "{ me { id } }"}, {"query": "{ me { id } }"}]',
-            b"{}",
-            b'{"query": null}',
-            b'{"query": 1}',
-            b'{"query": ["{ me { id } }"]}',
-            b'{"query": {"me": "id"}}',
-            b'{"variables": {}}',
-            b'{"query": "{ me { id } }", "documentId": "sha256:00"}',
-            b'{"documentId": 1}',
-            b'{"documentId": "sha256:00"}',
-            b'{"query": "{ me { id } }", "variables": []}',
-            b'{"query": "{ me { id } }", "variables": "{}"}',
-            b'{"query": "{ me { id } }", "operationName": 1}',
-            b'{"query": "{ me { id } }", "extensions": []}',
-            b'{"query": "{ me { id } }", "Query": "{ me { id } }"}',
-            b'{"query": "{ me { id } }", "id": 1}',
-            b'{"query": "{ me { id } }", "query": "{ me { id } }"}',
-            b'{"query": "{ me { id } }", "variables": {"a": 1, "a": 2}}',
-            b'{"query": "{ me { id } }", "variables": {"a": {"b": 1, "b": 1}}}',
-            b'{"query": "{ me { id } }", "variables": {"a": NaN}}',
-            b'{"query": "{ me { id } }", "variables": {"a": Infinity}}',
-            b'{"query": "{ me { id } }", "variables": {"a": -Infinity}}',
-            b'{"query": "{ me { id } }", "variables": {"a": 1e999}}',
-            b'{"query": "{ me { id } }", "variables": {"a": 01}}',
-            b'{"query": "{ me { id } }", "variables": {"a": 0x10}}',
-            b'{"query": "{ me { id } }",}',
-            b'{"query": "{ me { id } }"} {"query": "{ me { id } }"}',
-            b'{"query": "{ me { id } }"} x',
-            b"{'query': '{ me { id } }'}",
-            b'{"query": "{ me { id } }" /* a comment */}',
-            b'{"query": "{ me {\n id } }"}',
-            b'{"query": "\x00"}',
-            b"\xef\xbb\xbf" + b'{"query": "{ me { id } }"}',
-            '{"query": "{ me { id } }"}'.encode("utf-16"),
-            '{"query": "{ me { id } }"}'.encode("utf-16-le"),
-            b'{"query": "\xff"}',
-            b'{"query": "\xc0\xaf"}',
-            b'{"query": "\xed\xa0\x80"}',
-            b'{"query": "{ me { id } }", "variables": {"a": ' + b"[" * 40 + b"]" * 40 + b"}}",
-            b"[" * 100_000,
-            b'{"a":' * 20_000,
-        ],
-    )
-    async def test_what_is_no_request_is_refused_with_400(self, public, body):
+    async def test_what_is_no_request_is_refused_with_400(self, public):
         """SEC-095, SEC-105"""
-        for accept in ("application/json", MODERN):
-            answer = await public.post("/graphql", content=body, headers={"accept": accept})
-            assert answer.status_code == 400
-            assert code_of(answer) == "BAD_REQUEST"
+        for body in NO_REQUESTS:
+            for accept in ("application/json", MODERN):
+                answer = await public.post("/graphql", content=body, headers={"accept": accept})
+                assert answer.status_code == 400
+                assert code_of(answer) == "BAD_REQUEST"
 
     @pytest.mark.parametrize(
         "body",

@@ -63,36 +63,35 @@ async def test_every_scope_of_a_guard_exists():
 
 
 @LISTENERS
-@pytest.mark.parametrize("field", KEYED)
 class TestKeyedField:
     async def test_it_is_shut_for_everybody_without_the_right_key(
-        self, services, face, token, field
+        self, services, face, listener, token
     ):
         """SEC-012, SEC-015, SEC-016"""
-        kind, name, scopes = KEYED[field]
-        document, variables = call(kind, name)
-        assert code_of(await face.gql(document, variables)) == "UNAUTHENTICATED"
-        for bearing in ({"token": token}, {"cookie": token}):
-            answer = await face.gql(document, variables, **bearing)
-            assert code_of(answer) == "FORBIDDEN"
-            assert answer["errors"][0]["extensions"]["requiredScopes"] == scopes
-        for missing in scopes:
-            narrow = await make_key(services, *(set(SCOPES) - {missing}))
-            for bearing in ({"key": narrow}, {"key": narrow, "cookie": token}):
+        for kind, name, scopes in KEYED.values():
+            document, variables = call(kind, name)
+            assert code_of(await face.gql(document, variables)) == "UNAUTHENTICATED"
+            for bearing in ({"token": token}, {"cookie": token}):
                 answer = await face.gql(document, variables, **bearing)
                 assert code_of(answer) == "FORBIDDEN"
                 assert answer["errors"][0]["extensions"]["requiredScopes"] == scopes
+            for missing in scopes:
+                narrow = await make_key(services, *(set(SCOPES) - {missing}))
+                for bearing in ({"key": narrow}, {"key": narrow, "cookie": token}):
+                    answer = await face.gql(document, variables, **bearing)
+                    assert code_of(answer) == "FORBIDDEN"
+                    assert answer["errors"][0]["extensions"]["requiredScopes"] == scopes
 
-    async def test_it_opens_for_a_key_with_just_its_scopes(self, services, face, field):
+    async def test_it_opens_for_a_key_with_just_its_scopes(self, services, face, listener):
         """SEC-015"""
-        kind, name, scopes = KEYED[field]
-        document, variables = call(kind, name)
-        for held in (scopes, [ALL_SCOPES]):
-            answer = await face.gql(document, variables, key=await make_key(services, *held))
-            codes = {e["extensions"]["code"] for e in answer.get("errors", ())}
-            assert "UNAUTHENTICATED" not in codes
-            if "FORBIDDEN" in codes:  # it would grant what the key does not have
-                assert name == "createSecretKey"
+        for kind, name, scopes in KEYED.values():
+            document, variables = call(kind, name)
+            for held in (scopes, [ALL_SCOPES]):
+                answer = await face.gql(document, variables, key=await make_key(services, *held))
+                codes = {e["extensions"]["code"] for e in answer.get("errors", ())}
+                assert "UNAUTHENTICATED" not in codes
+                if "FORBIDDEN" in codes:  # it would grant what the key does not have
+                    assert name == "createSecretKey"
 
 
 BAD_KEYS = [

@@ -192,6 +192,7 @@ async def test_every_way_to_a_user_is_walked():
     assert {"me", "user", "users.nodes", "users.edges.node", "updateMe.user"} <= ways
 
 
+@pytest.mark.one_database
 @pytest.mark.parametrize("shape", SHAPES)
 async def test_a_session_gets_null_and_forbidden_at_the_path(public, token, shape):
     """SEC-002"""

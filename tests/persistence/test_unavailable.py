@@ -6,8 +6,9 @@ import socket
 import sqlite3
 import time
 from asyncio import StreamReader, StreamWriter
+from collections.abc import Awaitable, Callable
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -140,6 +141,50 @@ class TestPostgres:
                     break
             assert await is_reachable()
             assert len(await fetch("SELECT 1 AS one")) == 1
+
+    async def test_connections_that_were_lost_while_set_aside_are_not_handed_out(self, cut_off):
+        """SEC-130"""
+        async with visiting(config_of(cut_off, DATABASE_POOL="4")):
+            await asyncio.gather(*(fetch_row("SELECT 1 AS one") for _ in range(4)))
+            engine = here._open[0]
+            lost = [asyncio.Event() for _ in engine._spares]
+            for connection, event in zip(engine._spares, lost, strict=True):
+                connection.add_termination_listener(lambda _, event=event: event.set())
+            assert lost
+            await _cut_all(cut_off)
+            async with asyncio.timeout(5):
+                await asyncio.gather(*(event.wait() for event in lost))
+            assert await fetch_row("SELECT 1 AS one") is not None
+
+    async def test_who_is_at_work_while_the_pool_closes_comes_to_an_end(self, cut_off):
+        """SEC-139"""
+        async with visiting(config_of(cut_off, DATABASE_POOL="2")):
+            closing = None
+            async with asyncio.timeout(5):
+                async with transaction():
+                    await fetch("CREATE TABLE t (a TEXT)")
+                    looking = asyncio.create_task(_outside(fetch_row, "SELECT pg_sleep(0.1)"))
+                    await fetch("SELECT pg_sleep(0.05)")
+                    closing = asyncio.create_task(here._open[0].close())
+                    await fetch("INSERT INTO t VALUES ('kept')")
+                await looking
+                await closing
+        async with visiting(config_of(cut_off)):
+            assert [row["a"] for row in await fetch("SELECT a FROM t")] == ["kept"]
+
+    async def test_a_role_that_may_not_do_what_it_must_is_told_so(self, postgres):
+        role = f"sekisho_test_{uuid4().hex}"
+        right = urlsplit(postgres)
+        host = right.netloc.rpartition("@")[2]
+        await administer(postgres, f"CREATE ROLE {role} LOGIN PASSWORD 'word'")
+        try:
+            url = right._replace(netloc=f"{role}:word@{host}").geturl()
+            async with visiting(config_of(url, DATABASE_POOL="1")):
+                with pytest.raises(DatabaseUnavailable) as refused:
+                    await fetch("CREATE TABLE not_allowed (a TEXT)")
+                assert "privilege" in str(refused.value)
+        finally:
+            await administer(postgres, f"DROP ROLE {role}")
 
     async def test_a_transaction_whose_connection_is_lost_is_told_and_blocks_nobody(self, cut_off):
         """SEC-130"""
@@ -315,6 +360,12 @@ async def _pump(reader: StreamReader, writer: StreamWriter) -> None:
             writer.write(some)
             await writer.drain()
     writer.close()
+
+
+async def _outside(ask: Callable[..., Awaitable[Any]], sql: str) -> Any:
+    """Ask as a request of its own would: outside of the transaction that is open here."""
+    here._open[0].current_transaction.set(None)
+    return await ask(sql)
 
 
 async def _cut_all(url: str) -> None:

@@ -234,7 +234,6 @@ async def test_readiness_follows_the_database_and_liveness_does_not_sec_140(new_
     assert urlsplit(new_postgres).password not in server.errors
 
 
-@pytest.mark.xfail(strict=True, reason="Services.is_ready does not look at the migrations yet")
 async def test_readiness_follows_the_migrations_sec_140(on_postgres):
     server, _, url = on_postgres
     assert server.is_ready()
