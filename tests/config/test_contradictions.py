@@ -70,6 +70,40 @@ def test_a_url_of_the_web_is_accepted(url):
     accepted(SERVER_PUBLIC_URL=url)
 
 
+@pytest.mark.parametrize(
+    "url",
+    [
+        "mysql://me:SECRETWORD@host/database",
+        "me:SECRETWORD@host/database",
+        "SECRETWORD",
+        "//me:SECRETWORD@host/database",
+        "postgres://me:SECRETWORD@[::1/database",
+        "postgres://me:SECRETWORD@host:port/database",
+        "postgres://me:SECRETWORD@host:99999/database",
+    ],
+)
+def test_a_database_is_one_that_is_known_and_its_word_is_not_repeated(url):
+    """SEC-116"""
+    words = refusal(DATABASE_URL=url)
+    assert words.startswith("database.url must begin with")
+    assert "SECRETWORD" not in words
+
+
+@pytest.mark.parametrize(
+    "url", ["postgres://me:word@host:5432/database", "sqlite:///data/file", "sqlite:////data/file"]
+)
+def test_a_database_that_is_known_is_accepted(url):
+    accepted(DATABASE_URL=url)
+
+
+@pytest.mark.parametrize("port", ["", "five", "54 32", "-1"])
+def test_the_port_of_a_database_is_a_number(port):
+    assert refusal(DATABASE_DIALECT="postgres", DATABASE_PORT=port) == (
+        "database.port must be a number"
+    )
+    accepted(DATABASE_PORT=port)
+
+
 @pytest.mark.parametrize("entry", ["", "x", "10.0.0.0/33", "10.0.0.1/8", "::1/129", "10.0.0"])
 def test_a_proxy_is_a_range_of_addresses(entry):
     """SEC-070"""

@@ -274,6 +274,22 @@ class TestSqlite:
                 await fetch("CREATE TABLE t (a TEXT)")
             assert await fetch("SELECT * FROM t") == []
 
+    async def test_who_opens_a_new_file_beside_another_waits_for_a_turn(self, tmp_path):
+        """SEC-135"""
+        file = tmp_path / "data.sqlite"
+        other = sqlite3.connect(file, isolation_level=None)
+        other.execute("BEGIN EXCLUSIVE")
+        engine = LongLivedSqlite(file)
+        opening = asyncio.create_task(engine.open())
+        await asyncio.wait({opening}, timeout=0.1)
+        assert not opening.done()
+        other.execute("CREATE TABLE t (a TEXT)")
+        other.execute("COMMIT")
+        other.close()
+        await opening
+        assert await engine.fetch("SELECT * FROM t", ()) == []
+        await engine.close()
+
     async def test_a_closed_file_is_no_database(self, tmp_path):
         engine = LongLivedSqlite(tmp_path / "data.sqlite")
         await engine.open()
