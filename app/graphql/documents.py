@@ -28,8 +28,9 @@ from app.graphql.limits import (
 )
 from app.graphql.plan import Plan, plan_of
 
-_KEPT = 500
-_KEPT_REFUSALS = 100
+_KEPT = 400_000
+_KEPT_REFUSALS = 60_000
+"""How many characters of documents are remembered; a parsed one takes many times its text."""
 _PREFIX = "sha256:"
 T = TypeVar("T")
 
@@ -53,10 +54,10 @@ class Refused:
 
 
 class _Recent(Generic[T]):
-    """The values asked for most recently."""
+    """The values asked for most recently, as many as their texts have room for."""
 
-    def __init__(self, size: int) -> None:
-        self._size = size
+    def __init__(self, room: int) -> None:
+        self._room = room
         self._values: OrderedDict[str, T] = OrderedDict()
 
     def get(self, key: str) -> T | None:
@@ -67,8 +68,10 @@ class _Recent(Generic[T]):
 
     def put(self, key: str, value: T) -> None:
         self._values[key] = value
-        if len(self._values) > self._size:
-            self._values.popitem(last=False)
+        self._room -= len(key)
+        while self._room < 0:
+            oldest, _ = self._values.popitem(last=False)
+            self._room += len(oldest)
 
 
 class Documents:
