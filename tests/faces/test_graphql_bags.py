@@ -172,6 +172,16 @@ class TestNumbers:
         assert "data" not in answer.json()
 
 
+@pytest.mark.one_database
+@pytest.mark.parametrize("word", ["FOO", "undefined", "{a: BAR}", "[BAZ]"])
+async def test_a_bare_word_is_no_json(admin, key, ada, word):
+    document = f"""mutation {{ updateUserMetadata(userId: "{ada.id}",
+      input: {{publicMetadata: {{n: {word}}}}}) {{ user {{ id }} }} }}"""
+    answer = await admin.gql(document, key=key)
+    assert "data" not in answer
+    assert answer["errors"][0]["extensions"]["code"] == "BAD_REQUEST"
+
+
 class TestRefusals:
     @pytest.mark.parametrize(
         ("bag", "name"), list(zip(BAGS, ("PUBLIC", "PRIVATE", "UNSAFE"), strict=True))

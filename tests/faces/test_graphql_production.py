@@ -13,6 +13,7 @@ from graphql import get_introspection_query
 from app import logs
 from app.config.sections import GraphQL, PublicListener, Server
 from app.config.values import Secret
+from app.errors import RateLimited, Unavailable
 from app.keys import KeysUnreadable, encryption_secrets
 from app.metadata import Metadata
 from app.persistence import disconnect
@@ -357,6 +358,50 @@ class TestDefects:
         assert error["extensions"] == {"code": "BAD_REQUEST"}
         assert "$i" in error["message"]
         assert "ifMetadataVersion" in error["message"]
+
+
+class TestWaiting:
+    """What time mends is told with the time."""
+
+    @pytest.fixture
+    def busy(self, services):
+        class BusyUsers(Users):
+            async def by_id(self, user_id):
+                raise RateLimited(7)
+
+            async def delete(self, actor, user_id):
+                raise RateLimited(9)
+
+            async def page(self, *args):
+                raise Unavailable
+
+        users = services.users
+        double = BusyUsers(users.emails, users.usernames, users.metadata, users.audit, users.clock)
+        return Face(replace(services, users=double))
+
+    async def test_a_question_that_comes_too_often_is_told_when_to_come_again(self, busy, key):
+        document = '{ user(by: {id: "0190c0de-0000-7000-8000-000000000001"}) { id } }'
+        answer = await busy.gql(document, key=key)
+        assert answer["data"] == {"user": None}
+        assert answer["errors"][0]["extensions"] == {"code": "RATE_LIMITED", "retryAfter": 7}
+
+    async def test_a_change_that_comes_too_often_is_told_so_in_its_payload(self, busy, key):
+        document = """mutation { deleteUser(userId: "0190c0de-0000-7000-8000-000000000001") {
+          userErrors { __typename code path ... on RateLimited { retryAfter } } } }"""
+        (error,) = (await busy.gql(document, key=key))["data"]["deleteUser"]["userErrors"]
+        assert error == {
+            "__typename": "RateLimited",
+            "code": "RATE_LIMITED",
+            "path": [],
+            "retryAfter": 9,
+        }
+
+    async def test_a_database_that_leaves_in_the_middle_is_unavailable(self, busy, key):
+        """SEC-130"""
+        answer = await busy.ask("{ server { name } users { nodes { id } } }", key=key)
+        assert answer.status_code == 503
+        (error,) = answer.json()["errors"]
+        assert error["extensions"] == {"code": "UNAVAILABLE"}
 
 
 class TestWithoutDatabase:

@@ -4,6 +4,7 @@ import io
 import itertools
 import json
 import re
+from types import SimpleNamespace
 
 import pytest
 from faces.clients import Face, exchange
@@ -11,8 +12,10 @@ from factories import TABLES, make_session, make_user, reconfigured
 
 from app.config.sections import ClientAddress, Log, PublicListener, Server
 from app.config.values import Secret
+from app.errors import NotFound, Unavailable
+from app.http import Gate, Listener
 from app.http.body import MAX_BODY
-from app.keys import encryption_secrets
+from app.keys import KeysUnreadable, encryption_secrets
 from app.logs import RequestLog
 from app.persistence import fetch
 
@@ -343,6 +346,52 @@ class TestBodies:
     async def test_a_path_has_a_longest_length(self, face):
         assert (await exchange(face, "GET", "/" + "x" * 2047)).status == 404
         assert (await exchange(face, "GET", "/" + "x" * 2048)).status == 414
+
+
+class TestDefects:
+    """SEC-097: what no face has answered, the gate answers."""
+
+    def gate(self, services, app):
+        config = services.config
+        return SimpleNamespace(gate=Gate(app, Listener("public", config), config, RequestLog()))
+
+    @pytest.mark.parametrize(
+        ("raised", "status", "code"),
+        [
+            (RuntimeError("hunter2"), 500, "internal"),
+            (KeysUnreadable("hunter2"), 500, "internal"),
+            (Unavailable(), 503, "unavailable"),
+            (NotFound("There is nothing."), 404, "not_found"),
+        ],
+    )
+    async def test_an_error_is_answered_once_and_plainly(self, services, raised, status, code):
+        async def app(scope, receive, send):
+            raise raised
+
+        given = [(b"x-request-id", b"r-1")]
+        answer = await exchange(self.gate(services, app), "GET", "/", given)
+        assert answer.status == status
+        error = json.loads(answer.body)["error"]
+        assert (error["code"], error["request_id"]) == (code, "r-1")
+        assert b"hunter2" not in answer.body
+        assert headers_of(answer)["x-content-type-options"] == "nosniff"
+
+    async def test_an_answer_that_has_begun_is_not_begun_again(self, services):
+        async def app(scope, receive, send):
+            await send({"type": "http.response.start", "status": 200, "headers": []})
+            raise RuntimeError("hunter2")
+
+        answer = await exchange(self.gate(services, app), "GET", "/")
+        assert (answer.status, answer.body) == (200, b"")
+
+    async def test_the_life_of_the_server_is_the_application_s_own(self, services):
+        seen = []
+
+        async def app(scope, receive, send):
+            seen.append(scope["type"])
+
+        await self.gate(services, app).gate({"type": "lifespan"}, None, None)
+        assert seen == ["lifespan"]
 
 
 class TestRequestIds:

@@ -106,9 +106,9 @@ REST = [
 class Stage:
     """A user with a given private bag, and everything that anybody without a key may ask."""
 
-    def __init__(self, services):
+    def __init__(self, services, *faces):
         self.services = services
-        self.faces = Face(services, "public"), Face(services, "admin")
+        self.faces = faces or (Face(services, "public"), Face(services, "admin"))
         self.seen: list[tuple[str, str]] = []
 
     async def observe(self, private):
@@ -158,8 +158,8 @@ class Stage:
 
 
 @pytest.fixture
-def stage(services):
-    return Stage(services)
+def stage(services, public, admin):
+    return Stage(services, public, admin)
 
 
 async def test_no_answer_tells_an_empty_private_bag_from_a_full_one_or_holds_a_part_of_it(stage):

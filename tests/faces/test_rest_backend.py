@@ -120,6 +120,7 @@ BAD_USERS = [
     ({"emails": [{"address": 1}]}, "body_invalid", ["emails", "0", "address"]),
     ({"emails": [{"adress": "x"}]}, "body_invalid", ["emails", "0"]),
     ({"emails": {"address": "x"}}, "body_invalid", ["emails"]),
+    ({"emails": [{"address": "a@example.com", "\ud800": 1}]}, "body_invalid", []),
     (
         {"emails": [{"address": "a@example.com"}, {"address": "b@example.com"}]},
         "primary_email_wrong",

@@ -147,10 +147,10 @@ class TestPostgres:
         async with visiting(config_of(cut_off, DATABASE_POOL="4")):
             await asyncio.gather(*(fetch_row("SELECT 1 AS one") for _ in range(4)))
             engine = here._open[0]
-            lost = [asyncio.Event() for _ in engine._spares]
-            for connection, event in zip(engine._spares, lost, strict=True):
-                connection.add_termination_listener(lambda _, event=event: event.set())
-            assert lost
+            assert engine._spares
+            lost = [asyncio.Event() for _ in engine.pool._holders]
+            for holder, event in zip(engine.pool._holders, lost, strict=True):
+                holder._con.add_termination_listener(lambda _, event=event: event.set())
             await _cut_all(cut_off)
             async with asyncio.timeout(5):
                 await asyncio.gather(*(event.wait() for event in lost))
@@ -278,7 +278,7 @@ class TestSqlite:
         """SEC-135"""
         file = tmp_path / "data.sqlite"
         other = sqlite3.connect(file, isolation_level=None)
-        other.execute("BEGIN EXCLUSIVE")
+        other.execute("BEGIN IMMEDIATE")  # the lock for which SQLite itself would not wait
         engine = LongLivedSqlite(file)
         opening = asyncio.create_task(engine.open())
         await asyncio.wait({opening}, timeout=0.1)

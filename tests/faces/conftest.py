@@ -1,0 +1,60 @@
+"""One house for all tests of the faces: to build its doors anew costs more than most of them."""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any
+
+import pytest
+from faces.clients import Face
+from factories import TABLES
+
+from app.assembly import Services, assemble
+from app.config import Config
+from app.persistence import fetch
+
+
+@dataclass(frozen=True)
+class House:
+    """The services over one database, and their two listeners."""
+
+    services: Services
+    clock: Any
+    public: Face
+    admin: Face
+
+
+@pytest.fixture(scope="session")
+async def house(schema: Config, clock_at_start: Any) -> House:
+    clock = type(clock_at_start)()
+    services = assemble(schema, clock=clock)
+    await services.signing_keys.load()
+    return House(services, clock, Face(services, "public"), Face(services, "admin"))
+
+
+@pytest.fixture
+def clock(house: House) -> Any:
+    """The clock of the services, which stands at now."""
+    house.clock.now = datetime.now(UTC)
+    return house.clock
+
+
+@pytest.fixture
+async def services(house: House, clock: Any) -> Services:
+    """The services over a database with no row in it but their signing key."""
+    for table in TABLES:
+        if table != "signing_key":
+            await fetch(f"DELETE FROM {table}")
+    await house.services.signing_keys.load()
+    return house.services
+
+
+@pytest.fixture
+def public(house: House, services: Services) -> Face:
+    """The public listener."""
+    return house.public
+
+
+@pytest.fixture
+def admin(house: House, services: Services) -> Face:
+    """The admin listener."""
+    return house.admin
