@@ -128,20 +128,45 @@ class _Gathering:
 
 
 class _BoundedHttp(HttpToolsProtocol):
-    """Stops reading a request whose headers outgrow their limit (SEC-109)."""
+    """Stops reading a request whose head outgrows its limit (SEC-109)."""
 
     _read = 0
+    _fields = 0
+    _in_head = True
+    _head = 0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one
         """Begin a connection."""
         gathering: Any = _Gathering(transport, self.loop)
         super().connection_made(gathering)
 
+    def data_received(self, data: bytes) -> None:
+        """Take what has come; a head that has not ended after so much of it never will.
+
+        The parser keeps an unfinished header to itself, so its own count would come too late.
+        """
+        if self._in_head:
+            self._head += len(data)
+        super().data_received(data)
+        if self._in_head and self._head > 4 * MAX_HEADER_BYTES:
+            self.transport.close()
+
     def on_message_begin(self) -> None:
         """Begin to count."""
         self._read = 0
         self._fields = 0
         super().on_message_begin()
+
+    def on_headers_complete(self) -> None:
+        """Count no further: what follows is the body."""
+        self._in_head = False
+        super().on_headers_complete()
+
+    def on_message_complete(self) -> None:
+        """Wait for the next head."""
+        self._in_head = True
+        self._head = 0
+        super().on_message_complete()
 
     def on_header(self, name: bytes, value: bytes) -> None:
         """Count a header; one too many ends the connection."""

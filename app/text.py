@@ -5,6 +5,7 @@ import unicodedata
 
 import idna
 
+_FILLERS = frozenset("\u115f\u1160\u3164\uffa0")  # letters by category, and yet invisible
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the brackets
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LOCAL = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}")
@@ -43,8 +44,10 @@ def is_storable(value: str) -> bool:
 
 
 def is_printable(value: str) -> bool:
-    """Say whether *value* is free of control, format and lone surrogate characters."""
-    return not any(unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in value)
+    """Say whether *value* is free of controls, lone surrogates and what cannot be seen."""
+    return not any(
+        c in _FILLERS or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in value
+    )
 
 
 def _is_local_part(local: str) -> bool:

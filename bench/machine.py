@@ -28,6 +28,7 @@ def facts(postgres: str, *, pinned: bool) -> list[str]:
         f"{python}, {packages}",
         f"{asyncio.run(_postgres(postgres))}; SQLite {sqlite3.sqlite_version}",
         apart if pinned else together,
+        f"load average before the start: {os.getloadavg()[0]:.1f}; above 0.5 it was shared",
     ]
 
 

@@ -170,10 +170,10 @@ class TestAddresses:
     @pytest.mark.parametrize("piece", ["a", ".", "@", "é", "\u0130", "xn--", "a@", "ﷺ", "🅰."])
     def test_the_longest_input_is_refused_quickly(self, piece):
         """SEC-124"""
-        start = time.perf_counter()
+        start = time.process_time()
         email_key(piece * 65536)
         email_key("a@" + piece * 65536)
-        assert time.perf_counter() - start < 0.1
+        assert time.process_time() - start < 0.1
 
 
 @pytest.mark.parametrize(

@@ -46,11 +46,23 @@ def _json_literal(node: ValueNode, variables: dict[str, Any] | None = None) -> A
             return [_json_literal(item, variables) for item in node.values]
         case ObjectValueNode():
             fields = {field.name.value: field.value for field in node.fields}
-            return {name: _json_literal(value, variables) for name, value in fields.items()}
+            return {
+                name: _json_literal(value, variables)
+                for name, value in fields.items()
+                if not _is_left_out(value, variables)
+            }
         case VariableNode():
             return (variables or {}).get(node.name.value)
         case EnumValueNode() | _:
             raise GraphQLError("JSON has no bare words; put the text in quotes.", node)
+
+
+def _is_left_out(node: ValueNode, variables: dict[str, Any] | None) -> bool:
+    """Say whether a member stands for a variable that was not given; it is then not there.
+
+    GraphQL has it so for input objects (October 2021 §3.10), and null would delete the key.
+    """
+    return isinstance(node, VariableNode) and node.name.value not in (variables or {})
 
 
 def _json_number(text: str) -> int | msgspec.Raw:

@@ -105,7 +105,8 @@ def username_columns(username: str | None, rules: Username) -> dict[str, str | N
         return {"username": None, "username_key": None}
     trimmed, key = username.strip(), username_key(username)
     fits = rules.min_length <= len(trimmed) <= rules.max_length
-    if not fits or not _WORD.fullmatch(trimmed) or not _WORD.fullmatch(key):
+    plain = _WORD.fullmatch(trimmed) and _WORD.fullmatch(key) and is_printable(trimmed + key)
+    if not fits or not plain:
         raise UsernameInvalid(
             f"A user name has {rules.min_length} to {rules.max_length} letters, digits or "
             "underscores.",

@@ -302,3 +302,17 @@ class TestRefusals:
         (error,) = answer["errors"]
         assert error["path"] == ["updateUserMetadata", "user", "privateMetadata"]
         assert error["extensions"]["requiredScopes"] == ["users.private:read"]
+
+
+async def test_a_variable_that_was_not_given_leaves_the_key_of_a_literal_alone(public, services):
+    user = await make_user(services, unsafe={"cart": [1], "theme": "dark"})
+    token = (await make_session(services, user)).token
+    document = """mutation ($cart: JSON) {
+        updateMe(input: {unsafeMetadata: {theme: "light", cart: $cart}}) {
+            user { unsafeMetadata }
+        }
+    }"""
+    left_out = await public.gql(document, token=token)
+    assert left_out["data"]["updateMe"]["user"]["unsafeMetadata"] == {"cart": [1], "theme": "light"}
+    null = await public.gql(document, {"cart": None}, token=token)
+    assert null["data"]["updateMe"]["user"]["unsafeMetadata"] == {"theme": "light"}

@@ -212,6 +212,13 @@ class TestHeaders:
                 assert answer.status in (None, 400, 431)
             assert answer.closed
 
+    @pytest.mark.parametrize("start", [b"GET /", b"GET / HTTP/1.1\r\nX", b"GET / HTTP/1.1\r\nX: "])
+    async def test_one_line_that_never_ends_is_cut_off(self, port, start):
+        """SEC-109"""
+        answer = await send(port, start, *[b"a" * 65_536] * 40)
+        assert answer.closed
+        assert answer.status in (None, 400)
+
     async def test_headers_that_never_end_are_cut_off(self, port):
         endless = (b"X-%d: %s\r\n" % (n, b"x" * 1000) for n in range(2000))
         answer = await send(port, b"GET /me HTTP/1.1\r\n", *endless)

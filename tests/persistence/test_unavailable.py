@@ -74,7 +74,7 @@ class TestPostgres:
         start = time.monotonic()
         with pytest.raises(DatabaseUnavailable):
             await connect(config_of(f"postgres://me:SECRET@127.0.0.1:{port}/x"))
-        assert time.monotonic() - start < 2
+        assert time.monotonic() - start < 4
 
     async def test_a_server_that_accepts_and_never_answers_is_given_up(self):
         """SEC-130"""

@@ -449,3 +449,11 @@ async def test_a_user_changes_only_the_own_profile(services):
     assert await services.users.by_id(other.id) == other
     (event,) = await events(services, "user_updated")
     assert (event["actor_kind"], event["actor_id"]) == ("user", user.id)
+
+
+@pytest.mark.parametrize("filler", ["\u115f", "\u1160", "\u3164", "\uffa0"])
+async def test_a_letter_that_nobody_sees_makes_no_second_user_name_sec_114(services, filler):
+    with pytest.raises(UsernameInvalid):
+        await make_user(services, username=f"boss{filler}")
+    with pytest.raises(EmailInvalid):
+        await make_user(services, email=f"boss{filler}@example.com")
