@@ -3,6 +3,9 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 
+STORABLE_YEARS = range(1900, 9999)
+"""Years that every database keeps as a time; PostgreSQL takes the outermost for infinity."""
+
 Clock = Callable[[], datetime]
 
 

@@ -84,6 +84,19 @@ def canonical(text: str) -> str:
     return _sorting_encoder.encode(value).decode("utf-8")
 
 
+def has_more_than(value: Json, most: int) -> bool:
+    """Say whether *value* is made of more than *most* values."""
+    todo, count = [value], 0
+    while todo:
+        node = todo.pop()
+        count += 1
+        if count > most:
+            return True
+        if isinstance(node, dict | list):
+            todo.extend(_children(node))
+    return False
+
+
 def depth(value: Json) -> int:
     """Count how many objects and arrays stand around the innermost value."""
     deepest = 0

@@ -6,6 +6,7 @@ import unicodedata
 import idna
 
 _FILLERS = frozenset("\u115f\u1160\u3164\uffa0")  # letters by category, and yet invisible
+_LONGEST_FOLDED = 512
 MAX_ADDRESS = 254  # RFC 5321 §4.5.3.1.3, less the brackets
 _UNSTORABLE = re.compile("[\x00\ud800-\udfff]")
 _LOCAL = re.compile(r"[^\s@\"(),:;<>\[\]\\\x00-\x1f\x7f]{1,64}")
@@ -15,7 +16,13 @@ _HOST = re.compile(
 
 
 def username_key(username: str) -> str:
-    """Fold a username: trim, NFKC, case fold, and NFKC once more since folding can undo it."""
+    """Fold a username: trim, NFKC, case fold, and NFKC once more since folding can undo it.
+
+    A text longer than any name is its own key: folding takes time that grows faster than the text
+    (SEC-124), and no account has such a name.
+    """
+    if len(username) > _LONGEST_FOLDED:
+        return username
     folded = unicodedata.normalize("NFKC", username.strip()).casefold()
     return unicodedata.normalize("NFKC", folded)
 
@@ -30,6 +37,8 @@ def email_key(address: str) -> str | None:
     trimmed = address.strip()
     local, at, domain = trimmed.rpartition("@")
     if not at or len(trimmed) > MAX_ADDRESS or not is_printable(trimmed):
+        return None
+    if local != local.strip():
         return None
     folded, host = username_key(local), _host_key(domain)
     if host is None or not _is_local_part(folded):

@@ -21,6 +21,7 @@ from app.strictjson import (
     encode,
     encode_bytes,
     exact_number,
+    has_more_than,
     parse,
 )
 
@@ -197,6 +198,18 @@ class TestDepth:
         assert depth(value) == levels
 
 
+class TestHasMoreThan:
+    @given(values)
+    def test_each_value_counts_itself_and_what_it_holds(self, value):
+        count = _count(value)
+        assert has_more_than(value, count - 1)
+        assert not has_more_than(value, count)
+
+    def test_a_wide_value_is_not_walked_to_its_end(self):
+        assert has_more_than([[0] * 1000] * 1000, 5)
+        assert not has_more_than({}, 1)
+
+
 class TestCanonical:
     @pytest.mark.parametrize(
         "spellings",
@@ -222,6 +235,12 @@ class TestCanonical:
     def test_a_number_keeps_its_value(self, digits, zeros, power):
         text = f"{digits}.{'0' * zeros}1e{power}"
         assert Decimal(canonical(text)) == Decimal(text)
+
+
+def _count(value) -> int:
+    if isinstance(value, dict):
+        return 1 + sum(map(_count, value.values()))
+    return 1 + sum(map(_count, value)) if isinstance(value, list) else 1
 
 
 def _parses_or_refuses(body: bytes) -> None:

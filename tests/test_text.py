@@ -83,6 +83,9 @@ NO_ADDRESSES = (
     "ﬃ" * 30 + "@example.com",
     "a@" + "x." * 126 + "com",
     "a\u00a0b@example.com",
+    "a @example.com",
+    "a\u3000@example.com",
+    "a\u3164@example.com",
 )
 
 
@@ -100,6 +103,13 @@ class TestUserNames:
     def test_the_key_of_a_key_is_itself(self, name):
         key = username_key(name)
         assert username_key(key) == key or key.strip() != key
+
+    @pytest.mark.parametrize("piece", ["a", "é", "\u0301", "\ufdfa", "İ"])
+    def test_the_longest_name_is_folded_quickly_and_is_nobodys(self, piece):
+        """SEC-124"""
+        start = time.process_time()
+        assert len(username_key(piece * 65536)) >= 65536
+        assert time.process_time() - start < 0.1
 
 
 class TestAddresses:
@@ -190,6 +200,8 @@ class TestAddresses:
         ("\u2029", False, True),
         ("\u0085", False, True),
         ("\u200d", False, True),
+        ("\u115f", False, True),
+        ("a\u3164", False, True),
     ],
 )
 def test_what_can_be_shown_and_what_can_be_kept(text, printable, storable):

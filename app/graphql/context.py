@@ -33,7 +33,10 @@ class Loader(DataLoader[K, V]):
 
 
 class Context:
-    """One request. Loaders gather what sibling fields ask for into one statement each."""
+    """One request. Loaders gather what sibling fields ask for into one statement each.
+
+    A user who is deleted between two of them has empty bags.
+    """
 
     def __init__(
         self, caller: Caller, services: Services, cookie: SessionCookie | None = None
@@ -79,7 +82,7 @@ class Context:
 
         async def load(ids: list[UUID]) -> Sequence[Bags]:
             found = await self.services.metadata.of(ids)
-            return [found[user_id] for user_id in ids]
+            return [found.get(user_id) or Bags(user_id) for user_id in ids]
 
         return Loader(load)
 
@@ -89,7 +92,7 @@ class Context:
 
         async def load(ids: list[UUID]) -> Sequence[str]:
             found = await self.services.metadata.private_of(ids)
-            return [found[user_id] for user_id in ids]
+            return [found.get(user_id, "{}") for user_id in ids]
 
         return Loader(load)
 

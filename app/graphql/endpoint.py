@@ -21,6 +21,7 @@ from app.http.answer import Send
 from app.http.body import Receive
 
 RESPONSE = b"application/graphql-response+json"
+_MOST_VALUES = 10_000
 _KNOWN = frozenset({"query", "variables", "operationName", "extensions", "documentId"})
 _MEMBERS: dict[str, type | tuple[type, ...]] = {
     "query": str,
@@ -156,6 +157,8 @@ class GraphQLEndpoint:
         for name, value in body.items():
             if not isinstance(value, _MEMBERS[name]):
                 raise _NotAsked(f"`{name}` is not of the right kind.")
+        if strictjson.has_more_than(body.get("variables"), _MOST_VALUES):
+            raise _NotAsked(f"`variables` is made of more than {_MOST_VALUES} values.")
         return GraphQLRequest(
             self._text(body), body.get("variables"), body.get("operationName") or None
         )

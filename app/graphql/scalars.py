@@ -22,6 +22,7 @@ from graphql import (
 from strawberry.types.scalar import ScalarDefinition
 
 from app import strictjson
+from app.clock import STORABLE_YEARS
 
 JSON = NewType("JSON", object)
 
@@ -80,9 +81,12 @@ def _parse_time(value: object) -> datetime:
     if not isinstance(value, str) or not _RFC3339.fullmatch(value):
         raise GraphQLError("A DateTime is written as RFC 3339 says: 2026-01-31T12:00:00Z.")
     try:
-        return datetime.fromisoformat(value.upper()).astimezone(UTC)
+        found = datetime.fromisoformat(value.upper()).astimezone(UTC)
     except (ValueError, OverflowError):
         raise GraphQLError("There is no such day or time.") from None
+    if found.year not in STORABLE_YEARS:
+        raise GraphQLError("A DateTime lies in the years 1900 to 9998.")
+    return found
 
 
 SCALARS: dict[object, ScalarDefinition] = {

@@ -6,6 +6,7 @@ from uuid import UUID
 
 import strawberry
 
+from app import strictjson
 from app.claims.gjson import get
 from app.graphql.context import Info
 from app.graphql.guards import requires_secret_key
@@ -48,7 +49,16 @@ def _in_bag(text: str, path: str | None) -> JSON | None:
     if path is None or path is strawberry.UNSET:
         return raw(text)
     found = get(text, path)
-    return raw(found.raw) if found.exists and found.raw else None
+    return raw(found.raw) if found.exists and _is_json(found.raw) else None
+
+
+def _is_json(text: str) -> bool:
+    """Say whether a path's outcome may go into an answer; a literal in a path can be anything."""
+    try:
+        strictjson.parse(text.encode())
+    except (strictjson.NotJson, UnicodeEncodeError):
+        return False
+    return True
 
 
 @strawberry.type(name="User", description="A person with an account.")

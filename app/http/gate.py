@@ -117,7 +117,8 @@ class Gate:
         listener = self._listener
         if origin == listener.own_origin or listener.accepts_origin(origin):
             return True
-        return origin.partition("://")[2] == asked.header(b"host")
+        scheme, _, host = origin.partition("://")
+        return scheme in listener.own_schemes and host == asked.header(b"host")
 
     async def _preflight(self, send: Send, asked: Asked) -> None:
         """Answer OPTIONS; the headers that allow anything are there for allowed origins alone."""

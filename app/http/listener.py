@@ -32,6 +32,11 @@ class Listener:
         """Say whether the world reaches the public listener by TLS."""
         return self.config.server.public.url.startswith("https://")
 
+    @cached_property
+    def own_schemes(self) -> tuple[str, ...]:
+        """The schemes under which a page of ours can have been opened."""
+        return ("https",) if self.is_https else ("http", "https")
+
     def accepts_host(self, host: str) -> bool:
         """Say whether a Host header names this deployment, by whole literals (SEC-102)."""
         known = self._hosts.get(host)

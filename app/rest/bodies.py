@@ -1,12 +1,13 @@
 """What REST bodies may say, in either spelling of the bags' names."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Annotated, Any
 from uuid import UUID
 
 import msgspec
 
+from app.clock import STORABLE_YEARS
 from app.errors import Invalid
 from app.ids import parse_id
 from app.metadata import UNSET, BagChanges
@@ -56,6 +57,8 @@ class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
         emails = [NewEmail(e.address, e.is_primary, e.is_verified) for e in self.emails]
         if self.email is not None:
             emails.append(NewEmail(self.email, is_primary=not emails))
+        if self.created_at is not None and not _is_storable(self.created_at):
+            raise BodyInvalid("`createdAt` lies in the years 1900 to 9998.", path=("createdAt",))
         profile = {
             name: value if (value := getattr(self, name)) is not None else UNSET
             for name in ("username", "name", "given_name", "family_name", "picture", "locale")
@@ -113,6 +116,13 @@ def _place(message: str) -> tuple[str, ...]:
     """Take from msgspec's message where in the body the trouble is, and nothing else."""
     found = re.search(r"`\$((?:\.\w+|\[\d+\])+)`", message)
     return tuple(re.findall(r"\w+", found[1])) if found else ()
+
+
+def _is_storable(moment: datetime) -> bool:
+    try:
+        return moment.astimezone(UTC).year in STORABLE_YEARS
+    except OverflowError:
+        return False
 
 
 def _user_id(text: str | None) -> UUID | None:

@@ -150,9 +150,10 @@ class Users:
         now = self.clock()
         user_id = new.id or new_id()
         async with transaction():
+            account = await self._insert(user_id, columns, new.created_at or now, now)
+            # Only now: the insert has waited for a deletion of this id that was under way.
             if await RetiredUser.exists().where(RetiredUser.id == user_id):
                 raise UserExists(path=("id",))
-            account = await self._insert(user_id, columns, new.created_at or now, now)
             for n, email in enumerate(emails):
                 await self._insert_email(user_id, email, now, ("emails", str(n), "address"))
             bags = await self.metadata.seed(user_id, new.bags)

@@ -23,6 +23,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.access import SYSTEM
+from app.metadata import BagChanges
 from app.users import NewEmail, NewUser
 
 STACK = ("Traceback", "site-packages", "File \\", "sqlite3", "asyncpg", "0x7")
@@ -59,7 +60,11 @@ bodies = json_values | st.dictionaries(st.sampled_from(NAMES) | texts, json_valu
 
 @pytest.fixture
 async def bearing(services, key):
-    new = NewUser(id=UUID(ADA), emails=(NewEmail("ada@example.com", is_primary=True),))
+    new = NewUser(
+        id=UUID(ADA),
+        emails=(NewEmail("ada@example.com", is_primary=True),),
+        bags=BagChanges(unsafe={"a": {"b": [1, "n", None]}, "n": 1}),
+    )
     user, _ = await services.users.create(SYSTEM, new)
     token = (await make_session(services, user)).token
     return [
@@ -112,6 +117,19 @@ class TestBodies:
         """SEC-097"""
         headers = [*bearing, (b"content-type", b"application/json")]
         content = json.dumps({"query": text}).encode()
+        whole(await exchange(public, "POST", "/graphql", headers, [content]))
+
+    @pytest.mark.one_database
+    @given(path=st.text('abn.#|*?\\@!{}[]()":,=<>%~0123 \n', max_size=30) | odd_texts)
+    @example(path='!"x')
+    @example(path='{"a":!x}')
+    @example(path="[!nul,!1e]")
+    @settings(max_examples=100)
+    async def test_arbitrary_paths_into_a_bag_give_json(self, public, bearing, path):
+        """SEC-097, SEC-124"""
+        query = "query ($p: String) { me { unsafeMetadata(path: $p) } }"
+        headers = [*bearing, (b"content-type", b"application/json")]
+        content = json.dumps({"query": query, "variables": {"p": path}}).encode()
         whole(await exchange(public, "POST", "/graphql", headers, [content]))
 
     @pytest.mark.one_database

@@ -108,6 +108,11 @@ class TestMerge:
                 ({"n": 1}, {"s": 1}, {"t": 1}),
             ),
             ("($unsent: JSON = null)", "{privateMetadata: $unsent}", ({"n": 1}, {}, {"t": 1})),
+            (
+                "($unsent: JSON)",
+                "{privateMetadata: {s: $unsent, u: 1}}",
+                ({"n": 1}, {"s": 1, "u": 1}, {"t": 1}),
+            ),
         ],
     )
     async def test_a_bag_written_into_the_document_means_what_a_variable_does(

@@ -289,6 +289,14 @@ async def test_refused_documents_crowd_out_no_good_one(public, services):
     assert await public.gql("{ me { id } }", token=token) == first
 
 
+async def test_long_documents_crowd_each_other_out_and_are_answered_again(public):
+    """What is remembered is bounded by its length, not only by its number."""
+    documents = [f"{{ me {{ id }} }} #{n} " + "x" * 14_900 for n in range(40)]
+    for _ in range(2):
+        for document in documents:
+            assert (await public.gql(document))["data"] == {"me": None}
+
+
 async def test_a_document_seen_before_answers_each_caller_for_themself(services, public):
     tokens = [(await make_session(services, await make_user(services))).token for _ in range(3)]
     seen = {(await public.gql("{ me { id } }", token=t))["data"]["me"]["id"] for t in tokens}

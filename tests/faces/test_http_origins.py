@@ -210,6 +210,8 @@ MATRIX = [
     ("http://localhost:8000.evil.example", None, False),
     ("http://localhost:80001", None, False),
     ("http://evil.example/localhost:8000", None, False),
+    ("ftp://localhost:8000", None, False),
+    ("ftp://localhost:8000", "cross-site", False),
     (None, "same-origin", True),
     (None, "same-site", True),
     (None, "none", True),
@@ -263,6 +265,17 @@ class TestCookiesFromOtherSites:
             assert answer.json()["data"]["me"] is not None
             answer = await face.patch(path, {"publicMetadata": {}}, key=key, headers=headers)
             assert answer.status_code == 200
+
+
+async def test_a_plain_page_of_the_same_host_is_another_site(services):
+    """SEC-107: who can write into plain HTTP is not us."""
+    url = PublicListener(url="https://auth.example.com")
+    server = Server(public=url, allowed_hosts=["localhost"])
+    face = Face(await reconfigured(services, server=server))
+    token = (await make_session(services, await make_user(services))).token
+    for origin, status in (("https://localhost:8000", 200), ("http://localhost:8000", 403)):
+        answer = await face.ask("{ me { id } }", cookie=token, headers={"origin": origin})
+        assert answer.status_code == status
 
 
 async def test_any_cookie_at_all_makes_a_cross_site_change_suspect(face):

@@ -225,6 +225,12 @@ class TestHeaders:
         assert answer.status in (None, 400, 431)
         assert answer.closed
 
+    async def test_one_header_that_never_ends_is_cut_off(self, port):
+        for start in (b"GET /me HTTP/1.1\r\nX-A: ", b"GET /me HTTP/1.1\r\nX-", b"GET /"):
+            answer = await send(port, start, *[b"x" * 10_000] * 50)
+            assert answer.status in (None, 400, 414, 431)
+            assert answer.closed
+
     async def test_a_target_that_never_ends_is_cut_off(self, port):
         answer = await send(port, request(target=b"/" + b"x" * 100_000))
         assert answer.status in (None, 400, 414)

@@ -134,6 +134,16 @@ BAD_USERS = [
     ({"email": "a@example.com", "createdAt": "yesterday"}, "body_invalid", ["createdAt"]),
     ({"email": "a@example.com", "createdAt": 5}, "body_invalid", ["createdAt"]),
     (
+        {"email": "a@example.com", "createdAt": "0001-01-01T00:00:00Z"},
+        "body_invalid",
+        ["createdAt"],
+    ),
+    (
+        {"email": "a@example.com", "createdAt": "9999-12-31T23:59:59-14:00"},
+        "body_invalid",
+        ["createdAt"],
+    ),
+    (
         {"email": "a@example.com", "createdAt": "2020-01-01T00:00:00"},
         "body_invalid",
         ["createdAt"],
