@@ -18,9 +18,8 @@ from app.claims import jsontext
 from app.claims.context import bags_of, user_context
 from app.claims.errors import ClaimReserved, TemplateRunError, TemplateSyntaxError
 from app.claims.gjson import get
-from app.claims.gjson_text import Work
 from app.claims.gotemplate import tree
-from app.claims.gotemplate_runner import run
+from app.claims.gotemplate_runner import allowance, run
 from app.claims.gotemplate_tree import Templates, Text
 from app.claims.gotemplate_values import finished
 from app.claims.shortcodes import NOTHING, Nothing, Shortcode
@@ -122,7 +121,7 @@ class _Rendering:
         self._data = user_context(user)
         self._raw_bags = bags_of(user)
         self._bags: dict[str, Json] = {}
-        self._work = Work()
+        self._work = allowance()
 
     def claim(self, name: str, value: Json) -> Json | Omitted:
         if name in RESERVED:

@@ -2,19 +2,18 @@
 
 A template is read into a tree once and the tree is kept; running it evaluates nothing but that
 tree. What it can do is bounded: the length of the template (`MAX_SOURCE`) and of what it writes
-(`MAX_TEXT`), how deep it goes, and the work of one run (`gjson_text.MAX_STEPS`), so that no
-template and no data holds up the server (SEC-124).
+(`MAX_TEXT`), how deep it goes, and the work of one run (`MAX_WORK`), so that no template and no
+data holds up the server (SEC-124).
 """
 
 from functools import lru_cache
 
-from app.claims.gjson_text import Work
 from app.claims.gotemplate_parser import MAX_SOURCE, parse
-from app.claims.gotemplate_runner import run
+from app.claims.gotemplate_runner import MAX_WORK, allowance, run
 from app.claims.gotemplate_tree import Templates
 from app.claims.gotemplate_values import MAX_TEXT
 
-__all__ = ["MAX_SOURCE", "MAX_TEXT", "render", "tree"]
+__all__ = ["MAX_SOURCE", "MAX_TEXT", "MAX_WORK", "render", "tree"]
 
 _REMEMBERED = 128
 
@@ -26,7 +25,7 @@ def render(source: str, data: object) -> str:
         TemplateSyntaxError: The template cannot be read.
         TemplateRunError: It fails for this data, or would do more than a template may.
     """
-    return run(tree(source), data, Work())
+    return run(tree(source), data, allowance())
 
 
 @lru_cache(_REMEMBERED)

@@ -134,25 +134,25 @@ def _print_formatted(arguments: Arguments, work: Work) -> Value:
 
 
 def _html(arguments: Arguments, work: Work) -> Value:
-    return _together(arguments, work).translate(_HTML)
+    return _together(arguments, work, _ESCAPING).translate(_HTML)
 
 
 def _js(arguments: Arguments, work: Work) -> Value:
-    return _NOT_IN_JS.sub(_escaped_for_js, _together(arguments, work))
+    return _NOT_IN_JS.sub(_escaped_for_js, _together(arguments, work, _ESCAPING_FOR_JS))
 
 
 def _url_query(arguments: Arguments, work: Work) -> Value:
-    return quote_plus(as_bytes(_together(arguments, work)))
+    return quote_plus(as_bytes(_together(arguments, work, _ESCAPING)))
 
 
 def _call(_arguments: Arguments, _work: Work) -> Value:
     raise TemplateRunError("There is no function that call could call.")
 
 
-def _together(arguments: Arguments, work: Work) -> str:
+def _together(arguments: Arguments, work: Work, cost: int) -> str:
     shown = [str(NO_VALUE.value) if kind(a) is Kind.NIL else a for a in arguments]
     text = sprint(shown, work)
-    work.copy(_ESCAPING * len(text))
+    work.copy(cost * len(text))
     return text
 
 
@@ -187,7 +187,7 @@ FUNCTIONS = {
     "urlquery": BuiltIn(_url_query),
 }
 
-_ESCAPING = 8
+_ESCAPING, _ESCAPING_FOR_JS = 12, 60
 """How much dearer escaping a text is than copying it."""
 
 _MOST_INDEXES = {str: 2, list: 3}

@@ -19,7 +19,7 @@ from app.claims.gotemplate_tree import (
 from app.claims.gotemplate_values import finished
 from app.claims.shortcodes import shortcode
 
-MAX_SOURCE = 8 * 1024
+MAX_SOURCE = 4 * 1024
 """Characters that a template may have."""
 
 

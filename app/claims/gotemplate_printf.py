@@ -136,7 +136,7 @@ class _Format:
         self._printer.write(")" if self._arguments[self._next :] else "")
 
 
-_DIRECTIVE = 8
+_DIRECTIVE = 16
 """Units of work for one directive, apart from what it prints."""
 
 _FLAG_NAMES = {"+": "plus", "-": "minus", "#": "sharp", " ": "space", "0": "zero"}

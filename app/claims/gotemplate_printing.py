@@ -73,13 +73,19 @@ class Printer:
             case dict() as members:
                 self._map(members, directive, depth)
             case Object() as value:
-                self._scalar(value, value.text(), directive)
+                text = value.text()
+                self._work.copy(_COMPOSING * len(text))
+                self._scalar(value, text, directive)
             case None | NoValue():
                 self.write("interface {}(nil)" if directive.in_go_syntax else "<nil>")
             case value:
                 self._scalar(value, value, directive)
 
     def _scalar(self, value: Value, shown: Scalar, directive: Directive) -> None:
+        if directive.verb == "q" and isinstance(shown, str):
+            self._work.copy(_QUOTING * len(shown))
+        elif directive.precision and isinstance(shown, float):
+            self._work.copy(_FIGURING * directive.precision)
         text = scalar(shown, directive)
         if text is None:
             plain = scalar(shown, replace(directive, verb="v"))
@@ -129,8 +135,11 @@ def type_name(value: Value) -> str:
     return _TYPE_NAMES[kind(value)]
 
 
-_VALUE = 2
+_VALUE = 4
 """Units of work for one value."""
+
+_COMPOSING, _QUOTING, _FIGURING = 8, 40, 8
+"""How much dearer it is to print an object, to quote a text, to work out a figure than to copy."""
 
 _LIST, _LIST_IN_GO = ("[", " ", "]"), ("[]interface {}{", ", ", "}")
 _MAP, _MAP_IN_GO = ("map[", " ", "]"), ("map[string]interface {}{", ", ", "}")

@@ -37,11 +37,21 @@ from app.claims.shortcodes import Shortcode
 MAX_DEPTH = 150
 """Templates and control structures that may run inside one another."""
 
+MAX_WORK = 20_000
+"""Units of work that a run may do, each about half a microsecond; metadata is read out of it too."""
+
 Resolver = Callable[[Shortcode], str]
 """Gives the text that stands for a shortcode."""
 
 _STATEMENT, _ROUND = 3, 4
 """Units of work for one statement and for one round of a range, apart from what they do."""
+
+
+def allowance() -> Work:
+    """Give the work that one run may do."""
+    work = Work()
+    work.steps = MAX_WORK
+    return work
 
 
 def run(templates: Templates, data: object, work: Work, resolve: Resolver | None = None) -> str:
@@ -115,12 +125,19 @@ class _Runner:
 
     def _action(self, pipeline: Pipeline, dot: Value) -> None:
         value = self._evaluator.pipeline(pipeline, dot)
-        if pipeline.variables:
-            return
-        if isinstance(value, NoValue):
-            self._write(value.value)
-        else:
-            self._write(value if isinstance(value, str) else sprint((value,), self._work))
+        if not pipeline.variables:
+            self._write(self._shown(value))
+
+    def _shown(self, value: Value) -> str:
+        match value:
+            case str():
+                return value
+            case bool() | int():
+                return str(value).lower()
+            case NoValue():
+                return value.value
+            case _:
+                return sprint((value,), self._work)
 
     def _branch(self, branch: Branch, dot: Value) -> None:
         scope = self._evaluator.scope
