@@ -33,6 +33,9 @@ RESERVED = frozenset(
 )
 """Claims that no template and no bag can set or alter."""
 
+MAX_SOURCES = 6 * 1024
+"""Characters that all the templates of the claims may have together."""
+
 _FINDS_NOTHING = "There is no value for this claim."
 _IS_TOO_LARGE = "There is no room for this claim."
 
@@ -110,6 +113,28 @@ def convert(output: str) -> Json:
     return output
 
 
+def static(value: object) -> Json:
+    """Take a value that is no text as it is; a date of YAML becomes text, as in RFC 3339.
+
+    Raises:
+        TemplateRunError: JSON has no such value.
+    """
+    match value:
+        case None | bool() | msgspec.Raw():
+            return value
+        case int() if abs(value) < _NUMBERS_END:
+            return strictjson.exact_number(str(value))
+        case float() if math.isfinite(value):
+            return value
+        case datetime():
+            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
+            return moment.isoformat().replace("+00:00", "Z")
+        case date():
+            return f"{value.isoformat()}T00:00:00Z"
+        case _:
+            raise TemplateRunError("The claim holds a value that JSON does not have.")
+
+
 class _NothingFound(Exception):
     """A shortcode inside other text finds nothing, and with it goes the whole string."""
 
@@ -122,6 +147,7 @@ class _Rendering:
         self._raw_bags = bags_of(user)
         self._bags: dict[str, Json] = {}
         self._work = allowance()
+        self._room = MAX_SOURCES
 
     def claim(self, name: str, value: Json) -> Json | Omitted:
         if name in RESERVED:
@@ -145,11 +171,14 @@ class _Rendering:
                 items = (self._value(item, depth - 1) for item in value)
                 return [item for item in items if item is not NOTHING]
             case _:
-                return _static(value)
+                return static(value)
 
     def _string(self, source: str) -> Json | Nothing:
         if "{{" not in source:
             return convert(finished(source))
+        self._room -= len(source)
+        if self._room < 0:
+            raise TemplateSyntaxError("The templates are too long together.")
         templates = tree(source, shortcodes=True)
         alone = only_shortcode(templates)
         if alone is not None:
@@ -183,23 +212,6 @@ class _Rendering:
                 return get(text, "@this").string if is_number else text
 
 
+_NUMBERS_END = 10**300  # where a double ends, or nearly
 _BOOLS = {"true": True, "false": False}
 _BRACKETS = (("{", "}"), ("[", "]"))
-
-
-def _static(value: object) -> Json:
-    """Take a value that is no text as it is; a date of YAML becomes text, as in RFC 3339."""
-    match value:
-        case None | bool() | msgspec.Raw():
-            return value
-        case int():
-            return strictjson.exact_number(str(value))
-        case float() if math.isfinite(value):
-            return value
-        case datetime():
-            moment = value if value.tzinfo else value.replace(tzinfo=UTC)
-            return moment.isoformat().replace("+00:00", "Z")
-        case date():
-            return f"{value.isoformat()}T00:00:00Z"
-        case _:
-            raise TemplateRunError("The claim holds a value that JSON does not have.")

@@ -38,7 +38,7 @@ MAX_DEPTH = 150
 """Templates and control structures that may run inside one another."""
 
 MAX_WORK = 20_000
-"""Units of work that a run may do, each about half a microsecond; metadata is read out of it too."""
+"""Units of work that a run may do, reading metadata included; each is half a microsecond."""
 
 Resolver = Callable[[Shortcode], str]
 """Gives the text that stands for a shortcode."""

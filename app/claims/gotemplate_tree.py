@@ -1,7 +1,7 @@
 """What a template says, as a tree: statements that run in order, and expressions in them."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, fields, is_dataclass
 
 from app.claims.gotemplate_values import Value
 from app.claims.shortcodes import Shortcode
@@ -121,3 +121,16 @@ Block = tuple[Statement, ...]
 
 Templates = Mapping[str, Block]
 """The templates that one source defines by name; what stands outside them is named ``""``."""
+
+
+def names_in(templates: Templates) -> Iterator[str]:
+    """Walk all names of fields that are looked up anywhere in the templates."""
+    todo: list[object] = [*templates.values()]
+    while todo:
+        node = todo.pop()
+        if isinstance(node, tuple):
+            todo += node
+        elif is_dataclass(node) and not isinstance(node, Literal):
+            todo += [getattr(node, field.name) for field in fields(node)]
+        if isinstance(node, Lookup):
+            yield from node.names
