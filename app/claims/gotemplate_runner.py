@@ -34,7 +34,7 @@ from app.claims.gotemplate_values import (
 )
 from app.claims.shortcodes import Shortcode
 
-MAX_DEPTH = 150
+MAX_DEPTH = 210
 """Templates and control structures that may run inside one another."""
 
 MAX_WORK = 20_000
