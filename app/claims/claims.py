@@ -18,6 +18,7 @@ from app.claims import jsontext
 from app.claims.context import bags_of, user_context
 from app.claims.errors import ClaimReserved, TemplateRunError, TemplateSyntaxError
 from app.claims.gjson import get
+from app.claims.gjson_text import Refused
 from app.claims.gotemplate import tree
 from app.claims.gotemplate_runner import allowance, run
 from app.claims.gotemplate_tree import Templates, Text
@@ -37,6 +38,7 @@ MAX_SOURCES = 6 * 1024
 """Characters that all the templates of the claims may have together."""
 
 _FINDS_NOTHING = "There is no value for this claim."
+_IS_TOO_MUCH_WORK = "The claims do more work than they may."
 _IS_TOO_LARGE = "There is no room for this claim."
 
 
@@ -156,6 +158,8 @@ class _Rendering:
             found = self._value(value, jsontext.MAX_DEPTH)
         except (TemplateSyntaxError, TemplateRunError) as error:
             return Omitted(name, error.message)
+        except Refused:
+            return Omitted(name, _IS_TOO_MUCH_WORK)
         return Omitted(name, _FINDS_NOTHING) if found is NOTHING else found
 
     def _value(self, value: object, depth: int) -> Json | Nothing:
@@ -184,9 +188,11 @@ class _Rendering:
         if alone is not None:
             return self._resolve(alone)
         try:
-            return convert(run(templates, self._data, self._work, self._text_of))
+            output = run(templates, self._data, self._work, self._text_of)
         except _NothingFound:
             return NOTHING
+        self._work.copy(_READING * len(output))
+        return convert(output)
 
     def _resolve(self, shortcode: Shortcode) -> Json | Nothing:
         bag = shortcode.bag
@@ -195,6 +201,7 @@ class _Rendering:
         return shortcode.resolve(self._bags)
 
     def _read(self, raw: str) -> Json:
+        self._work.copy(_READING * len(raw))
         try:
             return jsontext.read(raw)
         except ValueError:
@@ -208,10 +215,14 @@ class _Rendering:
                 return text
             case value:
                 text = strictjson.encode(value)
+                self._work.copy(_WRITING * len(text))
                 is_number = isinstance(value, int | msgspec.Raw) and not isinstance(value, bool)
                 return get(text, "@this").string if is_number else text
 
 
 _NUMBERS_END = 10**300  # where a double ends, or nearly
+_READING, _WRITING = 24, 4
+"""How much dearer it is to read or write JSON than to copy a text."""
+
 _BOOLS = {"true": True, "false": False}
 _BRACKETS = (("{", "}"), ("[", "]"))
