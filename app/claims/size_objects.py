@@ -8,7 +8,7 @@ from app.claims.context import BAGS, USER_FIELDS
 from app.claims.gotemplate_values import finished
 from app.claims.shortcodes import Nothing, Shortcode
 from app.claims.size_paths import Reach, reach
-from app.claims.sizes import Cap, Caps, Part, Size, total
+from app.claims.sizes import Caps, Part, Size, total
 
 _QUOTES = Size(2)
 _LONGEST_NUMBER = 327  # a sign, a zero, a point, and the 324 places of the smallest double
@@ -83,11 +83,7 @@ class Objects:
         }
 
     def data(self) -> Bound:
-        """Bound the data of templates, which prints as the user between braces.
-
-        Raises:
-            Unbounded: The caps say nothing of a field.
-        """
+        """Bound the data of templates, which prints as the user between braces."""
         shown = in_string(self._user().inside + Size(len("{}")))
         return replace(shown, objects=frozenset(["Data"]))
 
@@ -95,7 +91,7 @@ class Objects:
         """Bound a field or method of an object; None where it has none of that name.
 
         Raises:
-            Unbounded: The caps say nothing of a field, or a method can give too much.
+            Unbounded: A method can give more than there is a bound for.
         """
         if name == "Metadata" and member in BAGS:
             return self._read(BAGS[member], arguments)
@@ -116,7 +112,7 @@ class Objects:
         return shown | Bound(written(text).inside, Size(json_length(default)))
 
     def _field(self, name: str) -> Bound:
-        return in_string(Size(self._cap(name).in_string))
+        return in_string(Size(self._caps.field(name).in_string))
 
     def _user(self) -> Bound:
         return self._composed("User", _USER, (*USER_FIELDS, "Address"), BAGS.values())
@@ -128,7 +124,7 @@ class Objects:
         return self._composed("Metadata", _METADATA, (), BAGS.values())
 
     def _composed(self, name: str, frame: str, fields: Iterable[str], bags: Iterable[str]) -> Bound:
-        caps = [self._cap(field) for field in fields]
+        caps = [self._caps.field(field) for field in fields]
         alone = Size(len(frame) + sum(cap.in_string for cap in caps))
         inside = Size(written(frame).inside.constant + _TWICE_ESCAPED * sum(c.max for c in caps))
         for bag in bags:
@@ -151,11 +147,6 @@ class Objects:
     def _weighing(self, part: Part, weight_of_byte: int) -> Size:
         is_in_bytes = self._caps.bag(part.bag).unit == "bytes"
         return Size(0, {part: weight_of_byte if is_in_bytes else _CHARACTER})
-
-    def _cap(self, field: str) -> Cap:
-        if field not in self._caps.fields:
-            raise Unbounded
-        return self._caps.fields[field]
 
 
 def _bool() -> Bound:

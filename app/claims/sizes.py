@@ -46,15 +46,22 @@ _FIELDS = {
 
 @dataclass(frozen=True, slots=True)
 class Caps:
-    """The caps of the bags, measured on their compact JSON, and of a user's fields by name."""
+    """The caps of the bags, measured on their compact JSON, and of a user's fields by name.
+
+    A field left out has the cap that the product gives it.
+    """
 
     public: Cap
     unsafe: Cap
-    fields: Mapping[str, Cap] = field(default_factory=lambda: _FIELDS)
+    fields: Mapping[str, Cap] = field(default_factory=dict)
 
     def bag(self, name: str) -> Cap:
         """Give the cap of a bag by its name in the data."""
         return self.public if name == "public_metadata" else self.unsafe
+
+    def field(self, name: str) -> Cap:
+        """Give the cap of a field by its name in templates."""
+        return self.fields.get(name) or _FIELDS[name]
 
 
 class Part(NamedTuple):

@@ -1,0 +1,446 @@
+import json
+import time
+
+import msgspec
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from app import strictjson
+from app.claims.check import Cap, Caps, check_claims, worst_case_size
+from app.claims.claims import MAX_SOURCES, RESERVED, render_claims
+from app.claims.errors import (
+    ClaimReserved,
+    ClaimsTooLarge,
+    PrivateMetadataNamed,
+    TemplateSyntaxError,
+)
+from app.claims.gotemplate import tree
+from app.claims.size_paths import reach
+
+SMALL = Caps(Cap(512, "bytes"), Cap(512, "bytes"))
+BUDGET = 1228
+ALLOWED_SECONDS = 0.05
+
+
+def bag_of(size: int, core: str = "x") -> str:
+    """A bag as full as it may be."""
+    return strictjson.encode({"a": core * ((size - len('{"a":""}')) // len(core.encode()))})
+
+
+@pytest.mark.parametrize(
+    ("claims", "path"),
+    [
+        ({"a": "{{"}, ("a",)),
+        ({"a": 1, "b": {"c": ["x", "{{.User"]}}, ("b", "c", "1")),
+        ({"a": "{{user.email}}"}, ("a",)),
+        ({"a": [{1, 2}]}, ("a", "0")),
+        ({"a": "{{1}}" + "x" * 4096}, ("a",)),
+        ({str(n): "{{1}}" + "x" * (MAX_SOURCES // 3) for n in range(3)}, ("2",)),
+    ],
+)
+def test_a_template_that_cannot_be_read_is_refused_where_it_stands(claims, path):
+    with pytest.raises(TemplateSyntaxError) as caught:
+        check_claims(claims)
+    assert caught.value.path == path
+
+
+def test_claims_nested_too_deeply_are_refused():
+    deep = "x"
+    for _ in range(60):
+        deep = [deep]
+    with pytest.raises(TemplateSyntaxError):
+        check_claims({"a": deep})
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *('{{.User.Metadata.Private "x"}}', "{{.User.Metadata.Private}}", "{{.User.private}}"),
+        *(
+            "{{user.private_metadata}}",
+            "{{user.private_metadata.x || 1}}",
+            "{{.User.PrivateMetadata}}",
+        ),
+        *("{{with .User.Metadata}}{{.Private}}{{end}}", "{{$m := .User.Metadata}}{{$m.Private}}"),
+        *(
+            '{{(index .User.Metadata).Private "x"}}',
+            '{{if false}}{{.User.Metadata.Private "x"}}{{end}}',
+        ),
+        *(
+            '{{define "a"}}{{.Private}}{{end}}',
+            "{{range 1}}{{else}}{{print (.x.private_metadata)}}{{end}}",
+        ),
+        *("{{print 1 | .User.Metadata.Private}}", '{{template "a" .Private}}'),
+    ],
+)
+def test_a_template_that_names_the_private_bag_is_refused_sec_009(source):
+    with pytest.raises(PrivateMetadataNamed) as caught:
+        check_claims({"a": [source]})
+    assert caught.value.path == ("a", "0")
+
+
+def test_the_word_private_may_stand_elsewhere():
+    check_claims({"private": 'private {{.User.Metadata.Public "Private"}} {{"private"}}'})
+
+
+@pytest.mark.parametrize("name", sorted(RESERVED))
+def test_a_reserved_claim_is_refused_sec_010(name):
+    with pytest.raises(ClaimReserved) as caught:
+        check_claims({"role": "x", name: "x"})
+    assert caught.value.path == (name,)
+    check_claims({"own": {name: "x"}})
+
+
+def test_claims_that_fit_whatever_the_bags_hold_are_accepted_sec_010():
+    fitting = {"public": "{{user.public_metadata}}", "unsafe": "{{ user.unsafe_metadata }}"}
+    check_claims(fitting, caps=SMALL, budget=BUDGET)
+    full = {"public_metadata_raw": bag_of(512), "unsafe_metadata_raw": bag_of(512, "é")}
+    assert 1024 < render_claims(fitting, full).size <= worst_case_size(fitting, SMALL) <= BUDGET
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {
+            "a": "{{user.public_metadata}}",
+            "b": "{{user.public_metadata}}",
+            "c": "{{user.unsafe_metadata}}",
+        },
+        {"a": "{{user.public_metadata.x}}", "b": ["{{user.public_metadata.x.y}}"] * 2},
+        {"a": "{{.User.Picture}}"},
+        {"a": "x" * 1300},
+        {"a": "{{range 3}}x{{end}}"},
+        {"a": "{{.User}}"},
+    ],
+)
+def test_claims_that_could_outgrow_their_budget_are_refused_sec_010(claims):
+    check_claims(claims)
+    with pytest.raises(ClaimsTooLarge):
+        check_claims(claims, caps=SMALL, budget=BUDGET)
+
+
+@pytest.mark.parametrize(
+    ("claims", "size"),
+    [
+        ({}, 2),
+        ({"sub": "x" * 5000}, 2),
+        ({"a": "x", "b": [1, None, True], "c": {"d": 1.5}}, None),
+        ({"a": "true", "b": "{ }", "é": "é\n"}, None),
+        ({"a": "{{user.public_metadata}}"}, 512 + 7),
+        ({"a": '{{user.public_metadata || "x"}}'}, 512 + 3 + 7),
+        ({"a": "{{user.public_metadata.x}}", "b": "{{user.public_metadata.y}}"}, 512 + 12),
+        ({"a": "{{user.public_metadata.x}}", "b": "{{user.public_metadata.x.y}}"}, 1024 + 12),
+        ({"a": "{{user.public_metadata}}", "b": "{{user.unsafe_metadata.y}}"}, 1024 + 12),
+        ({"a": "{{.User.Metadata.Public}}"}, 512 + 12 + 7),
+    ],
+)
+def test_a_bound_is_no_wider_than_need_be(claims, size):
+    bound = worst_case_size(claims, SMALL)
+    assert bound == size or (size is None and 0 <= bound - render_claims(claims, {}).size <= 4)
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        *("{{range 3}}x{{end}}", '{{define "a"}}{{template "a"}}{{end}}{{template "a"}}'),
+        *(
+            '{{printf "%9d" 1}}',
+            '{{printf "%*d" 1 2}}',
+            '{{printf "%[1]s" "a"}}',
+            "{{printf .User.Name}}",
+        ),
+        *('{{.User.Metadata.Public "@pretty"}}', '{{.User.Metadata.Public "a|@tostr"}}'),
+        *('{{.User.Metadata.Public "[[a]]"}}', '{{.User.Metadata.Public "..#"}}', "{{printf 1}}"),
+        *("{{.User.Metadata.Public .User.Name}}", '{{.User.Metadata.Public (or "a" "b")}}'),
+        *(
+            '{{$p := "a"}}{{if 1}}{{$p = "b"}}{{end}}{{.User.Metadata.Public $p}}',
+            '{{template ""}}',
+        ),
+        *('{{$p := "a"}}{{with $p := "b"}}{{end}}{{.User.Metadata.Public $p}}', "{{1}}" * 1100),
+        '{{$p := "a"}}{{and 0 ($p = "b")}}{{.User.Metadata.Public $p}}',
+    ],
+)
+def test_what_has_no_bound_counts_as_too_large(source):
+    claims = {"a": source[:4096]}
+    assert worst_case_size(claims, SMALL) is None
+    with pytest.raises(ClaimsTooLarge):
+        check_claims(claims, caps=SMALL, budget=10**9)
+
+
+def test_a_field_has_the_cap_that_is_given_or_that_of_the_product():
+    caps = Caps(SMALL.public, SMALL.unsafe, {"Username": Cap(16, "bytes", is_printable=True)})
+    assert worst_case_size({"a": "{{.User.Username}}"}, caps) == 16 * 2 + 2 + 7
+    assert worst_case_size({"a": "{{.User.Username}}"}, SMALL) == 32 * 4 + 2 + 7
+    assert worst_case_size({"a": "{{.User.Name}}"}, caps) == 255 * 4 + 2 + 7
+
+
+@pytest.mark.parametrize(
+    ("path", "parts", "added"),
+    [
+        ("", (), ""),
+        ("plan", (("plan",),), ""),
+        ("a.0.b", (("a", "0", "b"),), ""),
+        (r"a\.b.c", (("a.b", "c"),), ""),
+        ("a.*", ((),), ""),
+        ("list.#(a!=1)#.b", ((),), ""),
+        ("a.b.@reverse", (("a", "b"),), ""),
+        ("@this", ((),), ""),
+        ('{a,"x":b.c}', (("a",), ("b", "c")), '[]"a":,"x":,'),
+        ("[a,b|@this]", None, None),
+        ("..@this", None, None),
+        ("a..#|..0", None, None),
+        ('#.!"x"', None, None),
+        ("{a}.b", None, None),
+        ("x" * 2000, (), ""),
+    ],
+)
+def test_a_path_reaches_known_parts_of_a_bag(path, parts, added):
+    found = reach(path)
+    assert (found and found.parts, found and found.added) == (parts, added)
+
+
+def test_checking_hostile_claims_ends_in_time_sec_124():
+    each = {
+        "keys": {str(n): f"{{{{user.public_metadata.a{n}}}}}" for n in range(200)},
+        "key_in_key": {str(n): "{{user.public_metadata" + ".a" * n + "}}" for n in range(60)},
+        "actions": {str(n): "{{1}}" * 100 for n in range(12)},
+        "doubled": {"a": _doubling_templates()},
+        "paths": {str(n): '{{.User.Metadata.Public "' + "(" * 1000 + '"}}' for n in range(5)},
+        "statics": {str(n): [n] * 50 for n in range(100)},
+        "never_ended": {"a": '{{define "a"}}' * 200},
+    }
+
+    def lasted(claims) -> float:
+        tree.cache_clear()
+        start = time.thread_time()
+        for step in (lambda: check_claims(claims), lambda: worst_case_size(claims, SMALL)):
+            try:
+                step()
+            except TemplateSyntaxError:
+                continue
+        return time.thread_time() - start
+
+    for name, claims in each.items():
+        assert any(lasted(claims) < ALLOWED_SECONDS for _ in range(3)), name
+
+
+def _doubling_templates():
+    return (
+        "".join(
+            f'{{{{define "{n}"}}}}{{{{template "{n + 1}"}}}}{{{{template "{n + 1}"}}}}{{{{end}}}}'
+            for n in range(50)
+        )
+        + '{{template "0"}}'
+    )
+
+
+# The property: whatever the bags hold within their caps, no rendered claim outgrows its bound.
+
+awkward = st.text(
+    st.sampled_from("\"\\<>&'{}[]\n\t\x00\x01\x1f\x7f\xa0é\u2028\ufffd😀aé truefals,:1")
+    | st.characters(exclude_categories=("Cs",)),
+    max_size=12,
+)
+numbers = st.sampled_from(
+    ["1e308", "-1.7976931348623157e308", "5e-324", "-2.2250738585072014e-308", "1e15", "1.50", "-0"]
+).map(lambda text: msgspec.Raw(text.encode()))
+keys = st.sampled_from(["a", "b", "c", "0", "1", "a.b", "<&>", "\u2028"])
+looks_like_json = st.sampled_from(["true", "{}", "[1e15]", '{"x":"\\u0001"}', "{not}", "[", '""'])
+items = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers(-(2**63), 2**63 - 1)
+    | numbers
+    | awkward
+    | looks_like_json,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(keys | awkward, inner, max_size=4),
+    max_leaves=12,
+)
+bags = st.dictionaries(keys, items, max_size=4)
+texts = awkward | st.sampled_from(
+    ["", "{}", "true", '{"a":1}', "[1e15,1e15]", '"' * 12, "\x01" * 12]
+)
+literals = awkward.map(lambda text: f"`{text.replace('`', '').replace(chr(13), '')}`")
+paths = st.sampled_from(
+    [
+        *(
+            "a",
+            "b",
+            "c",
+            "a.b",
+            "a.0",
+            "a.0.b",
+            r"a\.b",
+            "*",
+            "a.*",
+            "?",
+            "#",
+            "a.#",
+            "a.#.b",
+            "*.#.*",
+        ),
+        *(
+            "a.#(b>0)#",
+            "a.#(b)",
+            "@this",
+            "@ugly",
+            "a.@reverse",
+            "@reverse",
+            "a.@flatten",
+            "a.@join",
+        ),
+        *("{a,b}", "[a,b,a]", '{"x":a,b.c,*}', "b.@valid", "@pretty", "@tostr|@tostr", "a.@values"),
+    ]
+)
+bag_names = st.sampled_from(["Public", "Unsafe"])
+calls = st.tuples(bag_names, paths).map(lambda c: f"(.User.Metadata.{c[0]} `{c[1]}`)")
+objects = st.sampled_from(
+    [
+        *(".User", ".User.Email", ".User.Metadata", ".", ".User.Metadata.Public", "$x", "$x.User"),
+        *(".User.Name", ".User.Username", ".User.UserID", ".User.Email.Address", ".User.String"),
+        *(".User.Email.IsVerified", ".User.Picture", "1", "1.5", "-1e-300", "true", "$y", "1i"),
+        *(
+            '(index "é" 0)',
+            "(len .User.Name)",
+            "(eq 1 1)",
+            "(slice .User.Name 1)",
+            "(and 1 ($y = 2))",
+        ),
+    ]
+)
+functions = st.sampled_from(
+    [
+        *("print", "println", "html", "js", "urlquery", "and", "or", "index", 'printf "%s<%v>%d"'),
+        *('printf "%q%q"', 'printf "\\n%t%%"', "printf `%v`", "slice"),
+    ]
+)
+
+
+def extended(operands):
+    called = st.tuples(functions, st.lists(operands, min_size=1, max_size=3))
+    call = called.map(lambda c: f"({' '.join((c[0], *c[1]))})")
+    cut = st.tuples(operands, st.integers(0, 3), st.integers(3, 9))
+    return (
+        call
+        | cut.map(lambda c: f"(slice {c[0]} {c[1]} {c[2]})")
+        | st.tuples(operands, functions).map(lambda c: f"({c[0]} | {c[1]})")
+    )
+
+
+operands = st.recursive(calls | objects | literals, extended, max_leaves=4)
+shortcode_keys = st.lists(st.sampled_from(["a", "b", "c", "0", "1"]), max_size=3)
+defaults = st.none() | awkward.map(json.dumps) | st.sampled_from(["1.50", "true"])
+shortcodes = st.tuples(st.sampled_from(["public", "unsafe"]), shortcode_keys, defaults).map(
+    lambda c: f"{{{{user.{'.'.join((c[0] + '_metadata', *c[1]))}{f' || {c[2]}' if c[2] else ''}}}}}"
+)
+static = awkward.filter(lambda text: "{{" not in text and not text.endswith("{"))
+
+
+def around(blocks):
+    control = st.tuples(st.sampled_from(["if", "with", "with $z :="]), operands, blocks, blocks)
+    return (
+        control.map(lambda c: f"{{{{{c[0]} {c[1]}}}}}{c[2]}{{{{else}}}}{c[3]}{{{{end}}}}")
+        | st.tuples(blocks, operands).map(
+            lambda c: f'{{{{define "t"}}}}{c[0]}{{{{end}}}}{{{{template "t" {c[1]}}}}}'
+        )
+        | st.lists(blocks, max_size=3).map("".join)
+    )
+
+
+set_variable = st.tuples(st.sampled_from("xy"), operands).map(lambda c: f"{{{{${c[0]} = {c[1]}}}}}")
+statements = operands.map("{{{{{}}}}}".format) | shortcodes | static | set_variable
+blocks = st.recursive(statements, around, max_leaves=4)
+templates = (
+    shortcodes
+    | calls.map(lambda call: f"{{{{{call[1:-1]}}}}}")
+    | operands.map("{{{{{}}}}}".format)
+    | blocks.map('{{{{$x := .}}}}{{{{$y := "a"}}}}{}'.format)
+)
+claims_maps = st.dictionaries(
+    awkward,
+    st.recursive(
+        templates | static | st.integers() | st.booleans(),
+        lambda inner: st.lists(inner, max_size=3) | st.dictionaries(awkward, inner, max_size=3),
+        max_leaves=4,
+    ),
+    max_size=4,
+)
+units = st.sampled_from(["characters", "bytes"])
+
+
+@st.composite
+def users(draw):
+    """A user, and caps that leave the bags and fields no room beyond what they hold."""
+    bags_held = [strictjson.encode(draw(bags)) for _ in range(2)]
+    unit = [draw(units) for _ in range(2)]
+    held = {name: draw(texts) for name in ("user_id", "username", "name", "given_name", "picture")}
+    address = draw(texts)
+    email = {"address": address, "is_primary": draw(st.booleans()), "is_verified": False}
+    names = ("UserID", "Username", "Name", "GivenName", "Picture")
+    fields = {n: _cap(held[k], draw(units)) for n, k in zip(names, held, strict=True)}
+    fields |= {"FamilyName": Cap(0), "Address": _cap(address, draw(units))}
+    user = held | {
+        "email": draw(st.sampled_from([email, None])),
+        "public_metadata_raw": bags_held[0],
+        "unsafe_metadata_raw": bags_held[1],
+    }
+    return user, Caps(*map(_cap, bags_held, unit), fields)
+
+
+def _cap(text, unit):
+    size = len(text) if unit == "characters" else len(text.encode())
+    return Cap(size, unit, is_printable=text.isprintable())
+
+
+EXTREMES = {
+    "escapes": ("x{{.User.Metadata.Public}}", {"a": [""] * 300}, "bytes"),
+    "escapes_by_path": ('x{{.User.Metadata.Public "a"}}', {"a": [""] * 300}, "bytes"),
+    "escapes_of_a_shortcode": ("x{{user.public_metadata}}", {"a": [""] * 300}, "bytes"),
+    "wide_characters": ("{{user.public_metadata.a}}", {"a": "😀" * 200}, "characters"),
+    "wide_characters_as_text": ('x{{.User.Metadata.Public "a"}}', {"a": "😀" * 200}, "characters"),
+    "control_characters": ('{{.User.Metadata.Public "a"}}', {"a": "\x01" * 200}, "characters"),
+    "a_small_number": ('x{{.User.Metadata.Public "a"}}', {"a": msgspec.Raw(b"-5e-324")}, "bytes"),
+    "a_number_shown": ("x{{user.public_metadata.a}}", {"a": msgspec.Raw(b"-5e-324")}, "bytes"),
+    "a_large_number": ('{{.User.Metadata.Public "*"}}', {"a": msgspec.Raw(b"-1e308")}, "bytes"),
+    "angles": ("x{{.User.Metadata}}", {"a": "<" * 300}, "bytes"),
+    "angles_and_user": ("x{{.User}}", {"a": "&" * 300}, "characters"),
+    "angles_in_a_script": ('{{js "&&&&&&&&&&&&"}}', {}, "bytes"),
+    "ampersands": ('{{html "&&&&&&&&&&&&"}}', {}, "bytes"),
+    "spaces_in_a_query": ('{{urlquery "!!!!!!!!!!!!"}}', {}, "bytes"),
+    "deletes": (r'{{printf "%q" "\x7f\x7f\x7f\x7f\x7f\x7f\x7f\x7f"}}', {}, "bytes"),
+    "cut": ('{{slice "日本" 1 5}}', {}, "bytes"),
+    "cut_out": ('{{slice (slice "\U0001f600\U0001f600" 1 7) 0 6}}', {}, "bytes"),
+    "what_is_missing": ('{{printf "%d%d%d"}}', {}, "bytes"),
+    "what_is_left_over": ('{{printf "" 1.5 1.5 1.5}}', {}, "bytes"),
+    "what_does_not_fit": ('{{printf "%t%t" 1i 1i}}', {}, "bytes"),
+    "a_key_and_all_around_it": (
+        "{{user.public_metadata.a}}{{user.public_metadata}}{{user.public_metadata.a.b}}",
+        {"a": {"b": [""] * 200}},
+        "bytes",
+    ),
+    "a_part_twice": ('{{.User.Metadata.Public "[a,a,a]"}}', {"a": "x" * 300}, "bytes"),
+}
+
+
+@pytest.mark.parametrize(("source", "bag", "unit"), EXTREMES.values(), ids=EXTREMES)
+def test_the_most_that_a_text_can_become_stays_within_its_bound_sec_010(source, bag, unit):
+    raw = strictjson.encode(bag)
+    filler = "<" * 40
+    fields = ("user_id", "username", "name", "given_name", "family_name", "picture")
+    user = dict.fromkeys(fields, filler) | {"public_metadata_raw": raw}
+    names = ("UserID", "Username", "Name", "GivenName", "FamilyName", "Picture", "Address")
+    caps = Caps(_cap(raw, unit), Cap(0), dict.fromkeys(names, _cap(filler, "bytes")))
+    assert render_claims({"c": source}, user).size <= worst_case_size({"c": source}, caps)
+
+
+@given(claims=claims_maps, held=users())
+@settings(max_examples=600)
+def test_no_claims_outgrow_their_bound_sec_010(claims, held):
+    user, caps = held
+    try:
+        bound = worst_case_size(claims, caps)
+    except TemplateSyntaxError:
+        return
+    if bound is not None:
+        assert render_claims(claims, user).size <= bound
