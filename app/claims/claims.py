@@ -9,6 +9,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
+from functools import cached_property
 from typing import Any
 
 import msgspec
@@ -22,7 +23,7 @@ from app.claims.gjson_text import Refused
 from app.claims.gotemplate import tree
 from app.claims.gotemplate_runner import allowance, run
 from app.claims.gotemplate_tree import Templates, Text
-from app.claims.gotemplate_values import finished
+from app.claims.gotemplate_values import Object, finished
 from app.claims.shortcodes import NOTHING, Nothing, Shortcode
 from app.strictjson import Json
 
@@ -145,11 +146,15 @@ class _Rendering:
     """The claims of one user in the making; all of them share the work that may be done."""
 
     def __init__(self, user: Mapping[str, Any]) -> None:
-        self._data = user_context(user)
+        self._user = user
         self._raw_bags = bags_of(user)
         self._bags: dict[str, Json] = {}
         self._work = allowance()
         self._room = MAX_SOURCES
+
+    @cached_property
+    def _context(self) -> Object:
+        return user_context(self._user)
 
     def claim(self, name: str, value: Json) -> Json | Omitted:
         if name in RESERVED:
@@ -188,7 +193,7 @@ class _Rendering:
         if alone is not None:
             return self._resolve(alone)
         try:
-            output = run(templates, self._data, self._work, self._text_of)
+            output = run(templates, self._context, self._work, self._text_of)
         except _NothingFound:
             return NOTHING
         self._work.copy(_READING * len(output))

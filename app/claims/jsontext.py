@@ -4,7 +4,6 @@ A value read here and written again is never longer than the text that it was re
 and escapes that JSON does not demand go, numbers keep their spelling.
 """
 
-import json
 import re
 from json.decoder import JSONDecoder
 from typing import Never
@@ -44,11 +43,6 @@ def without_halves(value: Json) -> Json:
             return {without_halves(k): without_halves(item) for k, item in value.items()}
         case _:
             return value
-
-
-def quoted(text: str) -> str:
-    """Write a text as a JSON string."""
-    return json.dumps(text, ensure_ascii=False)
 
 
 def _refuse_constant(_name: str) -> Never:

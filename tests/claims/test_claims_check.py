@@ -1,10 +1,12 @@
 import json
-import time
+from contextlib import suppress
+from functools import partial
 
 import msgspec
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stopwatch import in_time
 
 from app import strictjson
 from app.claims.check import Cap, Caps, check_claims, worst_case_size
@@ -20,7 +22,6 @@ from app.claims.size_paths import reach
 
 SMALL = Caps(Cap(512, "bytes"), Cap(512, "bytes"))
 BUDGET = 1228
-ALLOWED_SECONDS = 0.05
 
 
 def bag_of(size: int, core: str = "x") -> str:
@@ -211,18 +212,13 @@ def test_checking_hostile_claims_ends_in_time_sec_124():
         "never_ended": {"a": '{{define "a"}}' * 200},
     }
 
-    def lasted(claims) -> float:
+    def attempt(claims) -> None:
         tree.cache_clear()
-        start = time.thread_time()
-        for step in (lambda: check_claims(claims), lambda: worst_case_size(claims, SMALL)):
-            try:
-                step()
-            except TemplateSyntaxError:
-                continue
-        return time.thread_time() - start
+        with suppress(TemplateSyntaxError, ClaimsTooLarge):
+            check_claims(claims, caps=SMALL, budget=BUDGET)
 
     for name, claims in each.items():
-        assert any(lasted(claims) < ALLOWED_SECONDS for _ in range(3)), name
+        assert in_time(partial(attempt, claims)), name
 
 
 def _doubling_templates():
@@ -435,7 +431,7 @@ def test_the_most_that_a_text_can_become_stays_within_its_bound_sec_010(source, 
 
 
 @given(claims=claims_maps, held=users())
-@settings(max_examples=600)
+@settings(max_examples=250)
 def test_no_claims_outgrow_their_bound_sec_010(claims, held):
     user, caps = held
     try:

@@ -78,6 +78,7 @@ def test_a_bag_comes_as_it_is_stored_and_by_path():
         *("len .User", "range .User", ".User.Metadata.Public 1", ".User.Metadata.Public nil"),
         *(
             ".User.Email.String 1",
+            '.User.Email.String "x"',
             '.User.UserID "x"',
             ".User.methods",
             ".User.fields",
@@ -101,6 +102,15 @@ def test_private_metadata_never_show_sec_009(path):
         except TemplateRunError:
             continue
         assert "hidden" not in shown
+
+
+def test_an_object_equals_itself_and_one_absent_another():
+    user, nobody = user_context(USER), user_context({})
+    assert render("{{eq .User.Email .User.Email}} {{ne .User .User.Email}}", user) == "true true"
+    assert render("{{eq .User.Email .User.Metadata nil}} {{eq . .}}", nobody) == "true true"
+    for source in ('{{eq .User "x"}}', "{{lt .User 1}}", "{{eq .User.Email 1}}"):
+        with pytest.raises(TemplateRunError):
+            render(source, user)
 
 
 def test_what_metadata_hold_is_never_run_sec_008():

@@ -114,6 +114,10 @@ def test_what_the_language_does_not_know_is_refused(source):
         render(source, {})
 
 
+def test_a_function_as_an_argument_is_called():
+    assert render('{{print print "a" print}}|{{len println}}', {}) == "a|1"
+
+
 def test_blanks_are_only_needed_between_arguments():
     assert render("{{if(eq 1 1)}}{{1|print|printf `%s`}}{{end}}", {}) == "1"
 

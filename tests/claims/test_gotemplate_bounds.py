@@ -1,11 +1,11 @@
 import json
 import sys
-import time
 from contextlib import suppress
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from stopwatch import in_time
 
 from app.claims.context import user_context
 from app.claims.errors import TemplateRunError, TemplateSyntaxError
@@ -13,7 +13,6 @@ from app.claims.gotemplate import MAX_SOURCE, MAX_TEXT, render, tree
 from app.claims.gotemplate_cursor import MAX_NESTING
 from app.claims.gotemplate_runner import MAX_DEPTH
 
-ALLOWED_SECONDS = 0.05
 REFUSALS = (TemplateSyntaxError, TemplateRunError)
 BAG = json.dumps({"a": [{"b": [1, 2, {"c": "x"}]}] * 100, "s": "é<&\"'" * 200, "long": "x" * 900})
 USER = user_context(
@@ -175,29 +174,21 @@ actions = pipelines.map("{{{{ {} }}}}".format) | pipelines.map("{{{{$x = {}}}}}"
 valid = st.recursive(actions, around, max_leaves=8).map("{{{{$x := .}}}}{}".format)
 
 
-def seconds(source: str) -> float:
-    tracer = sys.gettrace()
-    sys.settrace(None)  # a coverage run must not count as our own work
+def attempt(source: str, data: object = USER) -> None:
     tree.cache_clear()
-    try:
-        start = time.thread_time()
-        with suppress(*REFUSALS):
-            render(source, USER)
-        return time.thread_time() - start
-    finally:
-        sys.settrace(tracer)
+    with suppress(*REFUSALS):
+        render(source, data)
 
 
 @pytest.mark.parametrize("source", SOURCES.values(), ids=SOURCES)
 def test_a_hostile_template_ends_in_time_sec_124(source):
     assert len(source) <= MAX_SOURCE
-    # What counts is our own work, so a pause of the machine may be made good by another try.
-    assert any(seconds(source) < ALLOWED_SECONDS for _ in range(3))
+    assert in_time(lambda: attempt(source))
 
 
 @pytest.mark.parametrize("unit", ["{{1}}", "a", "{{", "{{if 1}}", '"', "("])
 def test_the_longest_input_is_refused_in_time_sec_124(unit):
-    assert any(seconds(filled(unit, size=64 * 1024)) < ALLOWED_SECONDS for _ in range(3))
+    assert in_time(lambda: attempt(filled(unit, size=64 * 1024)))
 
 
 @pytest.mark.parametrize(
@@ -213,13 +204,7 @@ def test_the_longest_input_is_refused_in_time_sec_124(unit):
     ],
 )
 def test_hostile_data_end_in_time_sec_124(source, data):
-    def lasted() -> float:
-        start = time.thread_time()
-        with suppress(*REFUSALS):
-            render(source, data)
-        return time.thread_time() - start
-
-    assert any(lasted() < ALLOWED_SECONDS for _ in range(3))
+    assert in_time(lambda: attempt(source, data))
 
 
 def test_a_template_writes_only_so_much():
@@ -227,6 +212,14 @@ def test_a_template_writes_only_so_much():
     for source in (f"{{{{printf `%{MAX_TEXT}d` 1}}}}x", "{{print . .}}", "{{.}}{{.}}"):
         with pytest.raises(TemplateRunError):
             render(source, "x" * (MAX_TEXT // 2 + 1))
+    with pytest.raises(TemplateRunError):
+        render("{{$x := html .}}", "&" * (MAX_TEXT // 2))
+
+
+def test_a_template_does_only_so_much():
+    with pytest.raises(TemplateRunError) as caught:
+        render("{{range 9223372036854775807}}{{end}}", {})
+    assert caught.value.message == "The template does more work than it may."
 
 
 def test_recursion_ends_long_before_the_stack_does():
@@ -285,7 +278,7 @@ def test_no_text_and_no_json_raise_anything_but_our_two_errors(source, data):
 
 
 @given(source=valid, data=json_values)
-@settings(max_examples=500)
+@settings(max_examples=250)
 def test_no_template_and_no_json_raise_anything_but_our_two_errors(source, data):
     with suppress(*REFUSALS):
         render(source, data).encode()
@@ -294,7 +287,7 @@ def test_no_template_and_no_json_raise_anything_but_our_two_errors(source, data)
 @given(source=fragments, times=st.integers(1, 100))
 @settings(max_examples=300)
 def test_no_template_made_of_the_language_itself_lingers_sec_124(source, times):
-    assert any(seconds((source * times)[:MAX_SOURCE]) < ALLOWED_SECONDS for _ in range(3))
+    assert in_time(lambda: attempt((source * times)[:MAX_SOURCE]))
 
 
 @given(text=st.text(max_size=200).filter(lambda text: "{{" not in text))
