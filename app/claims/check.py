@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping
 
-from app.claims.claims import MAX_SOURCES, RESERVED, convert, only_shortcode, static
+from app.claims.claims import RESERVED, Sources, convert, only_shortcode, static
 from app.claims.errors import (
     ClaimReserved,
     ClaimsTooLarge,
@@ -91,7 +91,7 @@ class _Check:
     """Goes through the claims once; their templates share the room there is for all of them."""
 
     def __init__(self) -> None:
-        self._room = MAX_SOURCES
+        self._sources = Sources()
 
     def value(self, value: object, path: tuple[str, ...]) -> None:
         if len(path) > MAX_DEPTH:
@@ -108,11 +108,8 @@ class _Check:
                 _check_static(value, path)
 
     def _template(self, source: str, path: tuple[str, ...]) -> None:
-        self._room -= len(source)
-        if self._room < 0:
-            raise TemplateSyntaxError("The templates are too long together.", path=path)
         try:
-            templates = tree(source, shortcodes=True)
+            templates = self._sources.tree(source)
         except TemplateSyntaxError as error:
             raise type(error)(error.message, path=path) from None
         if any(name.casefold() in _PRIVATE for name in names_in(templates)):

@@ -17,11 +17,11 @@ import msgspec
 from app import strictjson
 from app.claims import jsontext
 from app.claims.context import bags_of, user_context
-from app.claims.errors import ClaimReserved, TemplateRunError, TemplateSyntaxError
+from app.claims.errors import ClaimReserved, TemplateRunError, TemplateSyntaxError, TooMuchWork
 from app.claims.gjson import get
 from app.claims.gjson_text import Refused
 from app.claims.gotemplate import tree
-from app.claims.gotemplate_runner import allowance, run
+from app.claims.gotemplate_runner import MAX_WORK, allowance, run
 from app.claims.gotemplate_tree import Templates, Text
 from app.claims.gotemplate_values import Object, finished
 from app.claims.shortcodes import NOTHING, Nothing, Shortcode
@@ -39,7 +39,6 @@ MAX_SOURCES = 6 * 1024
 """Characters that all the templates of the claims may have together."""
 
 _FINDS_NOTHING = "There is no value for this claim."
-_IS_TOO_MUCH_WORK = "The claims do more work than they may."
 _IS_TOO_LARGE = "There is no room for this claim."
 
 
@@ -84,18 +83,18 @@ class Rendered:
 def render_claims(claims: Mapping[str, Json], user: Mapping[str, Any]) -> Rendered:
     """Fill in the configured claims for a user, in the form that `user_context` takes.
 
-    All the claims together may do the work of one template (SEC-124).
+    All the claims together may do the work of one template (SEC-124). Each is sure of its share,
+    so that none depends on what another costs, and what is left over goes to those that need it.
     """
     rendering = _Rendering(user)
-    rendered: dict[str, Any] = {}
-    omitted: list[Omitted] = []
-    for name, value in claims.items():
-        found = rendering.claim(name, value)
-        if isinstance(found, Omitted):
-            omitted.append(found)
-        else:
-            rendered[name] = found
-    return Rendered(rendered, tuple(omitted))
+    share = rendering.left // max(len(claims), 1)
+    found = {name: rendering.claim(name, value, share) for name, value in claims.items()}
+    for name, first in found.items():
+        if first == Omitted(name, TooMuchWork.message):
+            found[name] = rendering.claim(name, claims[name], rendering.left)
+    omitted = tuple(item for item in found.values() if isinstance(item, Omitted))
+    kept = {name: item for name, item in found.items() if not isinstance(item, Omitted)}
+    return Rendered(kept, omitted)
 
 
 def only_shortcode(templates: Templates) -> Shortcode | None:
@@ -142,29 +141,54 @@ class _NothingFound(Exception):
     """A shortcode inside other text finds nothing, and with it goes the whole string."""
 
 
+class Sources:
+    """The templates of some claims, which have only so much room together."""
+
+    def __init__(self) -> None:
+        self._seen: set[str] = set()
+        self._room = MAX_SOURCES
+
+    def tree(self, source: str) -> Templates:
+        """Read a template, or give the tree of one read before.
+
+        Raises:
+            TemplateSyntaxError: It cannot be read, or there is no room for it.
+        """
+        if source not in self._seen:
+            self._seen.add(source)
+            self._room -= len(source)
+        if self._room < 0:
+            raise TemplateSyntaxError("The templates are too long together.")
+        return tree(source, shortcodes=True)
+
+
 class _Rendering:
-    """The claims of one user in the making; all of them share the work that may be done."""
+    """The claims of one user in the making, and the work that is left for them."""
 
     def __init__(self, user: Mapping[str, Any]) -> None:
         self._user = user
         self._raw_bags = bags_of(user)
         self._bags: dict[str, Json] = {}
-        self._work = allowance()
-        self._room = MAX_SOURCES
+        self._sources = Sources()
+        self._work = allowance(0)
+        self.left = MAX_WORK
 
     @cached_property
     def _context(self) -> Object:
         return user_context(self._user)
 
-    def claim(self, name: str, value: Json) -> Json | Omitted:
+    def claim(self, name: str, value: Json, allowed: int) -> Json | Omitted:
         if name in RESERVED:
             return Omitted(name, ClaimReserved.message)
+        self._work = allowance(allowed)
         try:
             found = self._value(value, jsontext.MAX_DEPTH)
         except (TemplateSyntaxError, TemplateRunError) as error:
             return Omitted(name, error.message)
         except Refused:
-            return Omitted(name, _IS_TOO_MUCH_WORK)
+            return Omitted(name, TooMuchWork.message)
+        finally:
+            self.left -= allowed - self._work.steps
         return Omitted(name, _FINDS_NOTHING) if found is NOTHING else found
 
     def _value(self, value: object, depth: int) -> Json | Nothing:
@@ -185,10 +209,7 @@ class _Rendering:
     def _string(self, source: str) -> Json | Nothing:
         if "{{" not in source:
             return convert(finished(source))
-        self._room -= len(source)
-        if self._room < 0:
-            raise TemplateSyntaxError("The templates are too long together.")
-        templates = tree(source, shortcodes=True)
+        templates = self._sources.tree(source)
         alone = only_shortcode(templates)
         if alone is not None:
             return self._resolve(alone)
@@ -206,7 +227,7 @@ class _Rendering:
         return shortcode.resolve(self._bags)
 
     def _read(self, raw: str) -> Json:
-        self._work.copy(_READING * len(raw))
+        # Whichever claim comes first reads the bag for all of them, so it does not pay for it.
         try:
             return jsontext.read(raw)
         except ValueError:

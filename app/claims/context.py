@@ -8,6 +8,7 @@ back as text, never run (SEC-008).
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
+from functools import cache
 from typing import Any
 
 from app.claims.errors import TemplateRunError
@@ -106,7 +107,8 @@ def _object(
     text: Callable[[], str],
     methods: Mapping[str, Method] | None = None,
 ) -> Object:
-    return Object(name, fields, {"String": _printer(text), **(methods or {})}, text)
+    once = cache(text)
+    return Object(name, fields, {"String": _printer(once), **(methods or {})}, once)
 
 
 def _absent(name: str, methods: Mapping[str, Method]) -> Object:

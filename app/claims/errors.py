@@ -20,6 +20,12 @@ class TemplateRunError(Invalid):
     message = "The template failed while it ran."
 
 
+class TooMuchWork(TemplateRunError):
+    """A template would do more work than it may (SEC-124)."""
+
+    message = "The template does more work than it may."
+
+
 class PrivateMetadataNamed(TemplateSyntaxError):
     """A template names the private bag, which no token ever shows (SEC-009)."""
 

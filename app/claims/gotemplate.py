@@ -4,6 +4,9 @@ A template is read into a tree once and the tree is kept; running it evaluates n
 tree. What it can do is bounded: the length of the template (`MAX_SOURCE`) and of what it writes
 (`MAX_TEXT`), how deep it goes, and the work of one run (`MAX_WORK`), so that no template and no
 data holds up the server (SEC-124).
+
+Where the language would show how its engine keeps values, it says less here: no verb of `printf`
+prints an address or the fields of an object, which always appears as its text.
 """
 
 from functools import lru_cache

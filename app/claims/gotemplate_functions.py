@@ -101,7 +101,7 @@ def _element(value: Value, index: Value) -> Value:
 
 def _slice(arguments: Arguments, work: Work) -> Value:
     value, *indexes = arguments
-    if not isinstance(value, str | list) or len(indexes) > _MOST_INDEXES[type(value)]:
+    if not isinstance(value, str | list) or len(indexes) > (3 if isinstance(value, list) else 2):
         raise TemplateRunError(f"slice cannot cut {kind(value).value} in this way.")
     items = as_bytes(value) if isinstance(value, str) else value
     bounds = [_position(index, len(items)) for index in indexes]
@@ -190,7 +190,6 @@ FUNCTIONS = {
 _ESCAPING, _ESCAPING_FOR_JS = 12, 60
 """How much dearer escaping a text is than copying it."""
 
-_MOST_INDEXES = {str: 2, list: 3}
 _HTML = str.maketrans(
     {
         '"': "&#34;",

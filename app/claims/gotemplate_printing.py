@@ -104,7 +104,7 @@ class Printer:
         start, comma, end = _MAP_IN_GO if directive.in_go_syntax else _MAP
         self.write(start)
         self._work.spend(len(members))
-        for position, key in enumerate(sorted(members)):
+        for position, key in enumerate(sorted(members, key=str)):
             self.write(comma if position else "")
             self._any(key, directive, depth)
             self.write(":")

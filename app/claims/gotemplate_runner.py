@@ -6,7 +6,7 @@ inside one another is counted, so that none goes deeper than Python's stack (SEC
 
 from collections.abc import Callable, Iterator
 
-from app.claims.errors import TemplateRunError
+from app.claims.errors import TemplateRunError, TooMuchWork
 from app.claims.gjson_text import Refused, Work
 from app.claims.gotemplate_evaluator import Evaluator
 from app.claims.gotemplate_printing import sprint
@@ -43,14 +43,14 @@ MAX_WORK = 20_000
 Resolver = Callable[[Shortcode], str]
 """Gives the text that stands for a shortcode."""
 
-_STATEMENT, _ROUND = 3, 4
-"""Units of work for one statement and for one round of a range, apart from what they do."""
+_STATEMENT, _ROUND, _SORTED_PER_STEP = 3, 4, 4
+"""Units of work for a statement and a round of a range, and what one buys in sorting keys."""
 
 
-def allowance() -> Work:
-    """Give the work that one run may do."""
+def allowance(steps: int = MAX_WORK) -> Work:
+    """Give the work that one run may do, or that much of it."""
     work = Work()
-    work.steps = MAX_WORK
+    work.steps = steps
     return work
 
 
@@ -58,13 +58,14 @@ def run(templates: Templates, data: object, work: Work, resolve: Resolver | None
     """Run the template named ``""`` and give its output.
 
     Raises:
-        TemplateRunError: It fails, or would do more or write more than a template may.
+        TemplateRunError: It fails, or would go deeper or write more than a template may.
+        TooMuchWork: It would do more work than is left.
     """
     try:
         root = NO_VALUE if data is None else as_value(data)
         return finished(_Runner(templates, work, resolve).output(root))
     except Refused:
-        raise TemplateRunError("The template does more work than it may.") from None
+        raise TooMuchWork from None
     except RecursionError:
         raise TemplateRunError("The template goes too deep.") from None
 
@@ -153,6 +154,7 @@ class _Runner:
         scope, depth = self._evaluator.scope, self._depth
         known = len(scope)
         value = self._evaluator.pipeline(loop.pipeline, dot)
+        self._work.spend(len(value) // _SORTED_PER_STEP if isinstance(value, dict) else 0)
         size, has_run = len(scope), False
         for key, item in _rounds(value, has_two=len(loop.pipeline.variables) > 1):
             self._work.spend(_ROUND)
@@ -195,7 +197,7 @@ def _rounds(value: Value, *, has_two: bool) -> Iterator[tuple[Value, Value]]:
         case list():
             yield from ((index, as_value(item)) for index, item in enumerate(value))
         case dict():
-            yield from ((key, as_value(value[key])) for key in sorted(value))
+            yield from ((key, as_value(value[key])) for key in sorted(value, key=str))
         case int() if not isinstance(value, bool) and not has_two:
             yield from ((number, number) for number in range(value))
         case _:

@@ -294,8 +294,23 @@ def test_a_size_counts_the_bytes_of_the_token():
 
 def test_templates_share_the_room_that_claims_have():
     long = "{{1}}" + "x" * 2000
-    assert omitted({f"c{n}": long for n in range(4)}) == {"c3"}
+    assert omitted({f"c{n}": f"{long}{n}" for n in range(4)}) == {"c3"}
     assert 4 * len(long) > MAX_SOURCES
+
+
+@pytest.mark.parametrize("place", [0, 5, 10])
+def test_a_claim_that_costs_too_much_leaves_the_others_as_they_are(place):
+    cheap = {f"c{n}": '{{.User.Metadata.Public "plan"}}' for n in range(10)}
+    dear = [("dear", "{{range 9223372036854775807}}{{end}}")]
+    claims = dict([*cheap.items()][:place] + dear + [*cheap.items()][place:])
+    rendered = render_claims(claims, USER)
+    assert list(rendered.claims) == list(cheap)
+    assert rendered.omitted == (Omitted("dear", "The template does more work than it may."),)
+
+
+def test_a_claim_may_have_the_work_that_the_others_leave():
+    claims = {"dear": "{{range 1000}}{{end}}done", **{str(n): "x" for n in range(20)}}
+    assert claims_of(claims)["dear"] == "done"
 
 
 def test_hostile_claims_end_in_time_sec_124():

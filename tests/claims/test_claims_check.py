@@ -37,7 +37,7 @@ def bag_of(size: int, core: str = "x") -> str:
         ({"a": "{{user.email}}"}, ("a",)),
         ({"a": [{1, 2}]}, ("a", "0")),
         ({"a": "{{1}}" + "x" * 4096}, ("a",)),
-        ({str(n): "{{1}}" + "x" * (MAX_SOURCES // 3) for n in range(3)}, ("2",)),
+        ({str(n): f"{{{{{n}}}}}" + "x" * (MAX_SOURCES // 3) for n in range(3)}, ("2",)),
     ],
 )
 def test_a_template_that_cannot_be_read_is_refused_where_it_stands(claims, path):
