@@ -7,7 +7,7 @@ COPY requirements/ requirements/
 RUN pip install --require-hashes -r requirements/build.txt -r requirements/node.txt
 RUN python -m venv --without-pip /opt/sekisho \
     && pip --python /opt/sekisho/bin/python install --require-hashes --only-binary :all: \
-        -r requirements/run.txt
+        -r requirements/aws.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY explorer/ explorer/
 COPY graphql/ graphql/

@@ -53,10 +53,11 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 
 lock: $(ENV_DEV) ## Renew the locks from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt
+	$(COMPILE) pyproject.toml --extra aws -c requirements/run.txt -o requirements/aws.txt
 	$(COMPILE) --group build -c requirements/run.txt -o requirements/build.txt
 	$(COMPILE) --group node -o requirements/node.txt
 	$(COMPILE) pyproject.toml --group test --group check --group build --group lock \
-		-c requirements/run.txt -c requirements/build.txt -o requirements/dev.txt
+		-c requirements/aws.txt -c requirements/build.txt -o requirements/dev.txt
 
 audit: $(ENV_DEV) ## Ask PyPI for advisories about what is locked; writes dist/sbom.json
 	mkdir -p dist

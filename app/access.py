@@ -15,6 +15,8 @@ SCOPES = (
     "sessions:write",
     "keys:read",
     "keys:write",
+    "jwt:read",
+    "jwt:write",
 )
 """Everything a secret key can be allowed; `*` stands for all, those to come included."""
 

@@ -9,7 +9,8 @@ from app.keys import Sealer, SigningKeys, encryption_secrets
 from app.metadata import Metadata
 from app.persistence import Migrations, connect, disconnect, is_reachable
 from app.secretkeys import SecretKeys
-from app.sessions import Sessions, SessionTokens
+from app.sessions import RefreshTokens, Sessions, SessionTokens, TokenClaims
+from app.templates import ClaimTemplates, caps_of
 from app.users import Users
 
 
@@ -21,6 +22,7 @@ class Services:
     clock: Clock
     audit: AuditLog
     migrations: Migrations
+    templates: ClaimTemplates
     metadata: Metadata
     users: Users
     signing_keys: SigningKeys
@@ -36,6 +38,7 @@ class Services:
         await connect(self.config)
         applied = await self.migrations.up()
         await self.signing_keys.load()
+        self.templates.warn()
         return applied
 
     async def close(self) -> None:
@@ -50,10 +53,14 @@ class Services:
 def assemble(config: Config, *, clock: Clock = utc_now) -> Services:
     """Build the services from a configuration; the server, the tools and the tests all do."""
     audit = AuditLog(config.audit_log, clock)
-    metadata = Metadata(config.user_metadata, audit)
+    templates = ClaimTemplates(config.session.jwt_template, caps_of(config), audit, clock)
+    metadata = Metadata(config.user_metadata, templates, audit)
     users = Users(config.email, config.username, metadata, audit, clock)
-    algorithm = config.secrets.key_management.algorithm
-    signing_keys = SigningKeys(Sealer(encryption_secrets(config)), algorithm, audit, clock)
+    secrets = encryption_secrets(config)
+    management, lifespan = config.secrets.key_management, config.session.lifespan
+    signing_keys = SigningKeys(Sealer(secrets), management, lifespan, audit, clock)
+    claims = TokenClaims(config.session.payload_limit(), templates)
+    refresh_tokens = RefreshTokens(secrets)
     audience = tuple(config.session.audience) or (config.relying_party_id,)
     tokens = SessionTokens(signing_keys, config.session.issuer, audience, clock)
     return Services(
@@ -61,9 +68,10 @@ def assemble(config: Config, *, clock: Clock = utc_now) -> Services:
         clock=clock,
         audit=audit,
         migrations=Migrations(clock),
+        templates=templates,
         metadata=metadata,
         users=users,
         signing_keys=signing_keys,
         secret_keys=SecretKeys(audit, clock),
-        sessions=Sessions(config.session, tokens, users, audit, clock),
+        sessions=Sessions(config.session, tokens, refresh_tokens, claims, audit, clock),
     )

@@ -25,6 +25,7 @@ class Findings:
     facts: Sequence[str]
     measured: Sequence[Measured]
     engines: dict[str, list[Taken]]
+    minting: dict[str, list[Taken]]
     starts: Sequence[Started]
 
 
@@ -35,7 +36,7 @@ def document(found: Findings) -> str:
         f"`{found.command}`, {datetime.now(UTC):%d %B %Y}; {rounds}.",
         "\n".join(f"- {fact}" for fact in found.facts),
         "### Ratios",
-        _ratios(found.measured, found.engines),
+        _ratios(found),
         "### Measures",
         _measures(found.measured),
         "### Start and memory",
@@ -59,13 +60,14 @@ def into(file: Path, text: str) -> None:
     file.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", "utf-8")
 
 
-def _ratios(measured: Sequence[Measured], engines: dict[str, list[Taken]]) -> str:
+def _ratios(found: Findings) -> str:
     rows = [
         [one.comparison.database, str(one.comparison.connections), *_ratio(one, n)]
-        for one in measured
+        for one in found.measured
         for n in range(len(one.comparison.ratios))
     ]
-    rows += [["SQLite", "in process", *row] for row in _engines(engines)]
+    rows += [["SQLite", "in process", *row] for row in _engines(found.engines)]
+    rows.append(["none", "in process", *_minting(found.minting)])
     titles = ["database", "connections", "ratio", "median", "range", "by CPU", "goal"]
     return _table(titles, rows)
 
@@ -88,6 +90,16 @@ def _engines(found: dict[str, list[Taken]]) -> Iterable[list[str]]:
         title = f"our engine's {name} ({micros:.0f} µs) ÷ Piccolo's own"
         middle = f"**{statistics.median(ratios):.1f}**"
         yield [title, middle, _span(ratios), f"{by_cpu:.1f}", _GOALS.get(name, "")]
+
+
+def _minting(found: dict[str, list[Taken]]) -> list[str]:
+    pairs = list(zip(found["mint"], found["sign"], strict=True))
+    ratios = [mint.clock / sign.clock for mint, sign in pairs]
+    by_cpu = statistics.median(mint.cpu / sign.cpu for mint, sign in pairs)
+    micros = statistics.median(mint.clock for mint, _ in pairs) * 1e6
+    title = f"minting with claims from full bags ({micros:.0f} µs) ÷ signing alone, time"
+    middle = f"**{statistics.median(ratios):.2f}**"
+    return [title, middle, _span(ratios), f"{by_cpu:.2f}", "< 1.5"]
 
 
 def _measures(measured: Sequence[Measured]) -> str:

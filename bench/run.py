@@ -10,7 +10,17 @@ from pathlib import Path
 
 import msgspec
 
-from bench import comparisons, data, engines, machine, processes, report, starting, targets
+from bench import (
+    comparisons,
+    data,
+    engines,
+    machine,
+    minting,
+    processes,
+    report,
+    starting,
+    targets,
+)
 from bench.comparisons import Stage
 from bench.data import Filled
 from bench.generator import Generator, generator
@@ -56,9 +66,9 @@ class Bench:
         stages = [self._stage(*filled[:2]), self._stage(*filled[2:])]
         wanted = [one for stage in stages for one in comparisons.of(stage)]
         measured = [self._measure(one) for one in [*wanted, comparisons.across(*stages)]]
-        compared = self._engines(filled[2])
+        compared, minted = self._engines(filled[2]), self._minting()
         pace = self._size.pace
-        return report.document(Findings(command, pace, facts, measured, compared, starts))
+        return report.document(Findings(command, pace, facts, measured, compared, minted, starts))
 
     def _postgres(self, server: str) -> list[Filled]:
         made = []
@@ -129,12 +139,19 @@ class Bench:
         _say("SQLite: our engine and Piccolo's own")
         ids = [signed.user for signed in filled.signed]
         job = engines.Job(filled.url.removeprefix("sqlite:///"), ids, self._size.pace.rounds, 200)
-        log = self._log("engines")
-        arguments = ["-m", "bench.engines", msgspec.json.encode(job).decode()]
+        return self._in_process("engines", job)
+
+    def _minting(self) -> dict[str, list[engines.Taken]]:
+        _say("minting a token with claims, and signing alone")
+        return self._in_process("minting", minting.Job(self._size.pace.rounds, 500))
+
+    def _in_process(self, name: str, job: msgspec.Struct) -> dict[str, list[engines.Taken]]:
+        log = self._log(name)
+        arguments = ["-m", f"bench.{name}", msgspec.json.encode(job).decode()]
         with processes.python(arguments, log, self._core, talks=True) as process:
             answer, _ = process.communicate(timeout=_PATIENCE)
         if process.returncode:
-            raise RuntimeError(f"the engines could not be compared:\n{log.read_text()[-3000:]}")
+            raise RuntimeError(f"{name} could not be measured:\n{log.read_text()[-3000:]}")
         return msgspec.json.decode(answer, type=dict[str, list[engines.Taken]])
 
     def _log(self, name: str) -> Path:

@@ -22,6 +22,7 @@ TABLES = (
     "retired_user",
     "secret_key",
     "signing_key",
+    "jwt_template",
 )
 """Children first."""
 

@@ -20,7 +20,7 @@ from tests.services import postgres_url, redis_url
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("run", "build", "node", "dev")
+LOCKS = ("run", "aws", "build", "node", "dev")
 GROUPS = {"build": ["build"], "node": ["node"], "dev": ["test", "check", "build", "lock"]}
 
 FLOORS = {  # appendix B of the security page; a version below has a known advisory
@@ -90,7 +90,9 @@ def test_no_locked_version_is_below_the_floors_sec_127(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_holds_all_that_the_project_asks_for(name: str) -> None:
-    asked = PROJECT["project"]["dependencies"] if name in ("run", "dev") else []
+    asked = PROJECT["project"]["dependencies"] if name in ("run", "aws", "dev") else []
+    if name == "aws":
+        asked = asked + PROJECT["project"]["optional-dependencies"]["aws"]
     asked = asked + [line for part in GROUPS.get(name, []) for line in group(part)]
     pins = locked(name)
     for wanted in map(Requirement, asked):
@@ -99,7 +101,9 @@ def test_a_lock_holds_all_that_the_project_asks_for(name: str) -> None:
 
 
 def group(name: str) -> list[str]:
-    lines: list[str] = PROJECT["dependency-groups"][name]
+    lines: list[str] = []
+    for line in PROJECT["dependency-groups"][name]:
+        lines += [line] if isinstance(line, str) else group(line["include-group"])
     return lines
 
 
@@ -247,7 +251,7 @@ def test_the_image_installs_by_hash_what_runs_and_nothing_for_tests_sec_127() ->
     ]
     named = [lock for command in installs for lock in re.findall(r"requirements/(\w+)", command)]
     assert all("--require-hashes" in command for command in installs)
-    assert sorted(named) == ["build", "node", "run"]
+    assert sorted(named) == ["aws", "build", "node"]
     assert not any("pip" in line for line in instructions(final, "RUN"))
 
 

@@ -28,7 +28,12 @@ Event = Literal[
     "secret_key_created",
     "secret_key_rotated",
     "secret_key_revoked",
+    "session_refresh_reused",
     "signing_key_created",
+    "signing_key_rotated",
+    "signing_key_retired",
+    "signing_keys_resealed",
+    "jwt_template_updated",
 ]
 """Types of records; a name never changes its meaning."""
 

@@ -109,9 +109,11 @@ def _kind(kind: Any) -> str:  # noqa: ANN401  # any annotation
         return f"list of {_kind(get_args(kind)[0])}s"
     if get_origin(kind) in (Union, UnionType):
         return " or ".join(_kind(one) for one in get_args(kind))
+    if get_origin(kind) is dict:
+        return "keys and values"
     return _TYPES.get(kind) or ("keys and values" if issubclass(kind, Struct) else "duration")
 
 
 def _default(value: Any) -> str:  # noqa: ANN401  # any plain value
     text = value if isinstance(value, str) else json.dumps(value)
-    return f"`{text}`" if value not in ("", []) else "none"
+    return f"`{text}`" if value not in ("", [], {}) else "none"

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app import __version__
-from app.cli import configuration, database, keys, running, sessions
+from app.cli import configuration, database, jwk, keys, running, sessions
 from app.cli.session import Refused, State
 
 
@@ -29,6 +29,7 @@ for command in (
     running.isready,
     database.migrate,
     keys.key,
+    jwk.jwk,
     sessions.jwt,
     configuration.config,
     configuration.schema,

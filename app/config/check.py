@@ -10,6 +10,7 @@ from app.config.sections import Config
 from app.config.values import parse_listener
 
 MIN_SECRET = 16
+MIN_ACCESS = 60
 EXAMPLE_SECRETS = frozenset(
     {
         "abcedfghijklmnopqrstuvwxyz",
@@ -18,6 +19,12 @@ EXAMPLE_SECRETS = frozenset(
     }
 )
 """Values that stand in documents; anyone may know them (SEC-120)."""
+
+STANDARD_CLAIMS = 420
+"""Bytes of the claims that every token carries, without the texts that vary in length."""
+
+JWKS_KEPT = 600
+"""Seconds for which others may keep the JWKS."""
 
 _DATABASES = ("postgres", "postgresql", "cockroach", "sqlite")
 _ORIGIN = re.compile(
@@ -32,7 +39,9 @@ def refuse_contradictions(config: Config, refuse: Refuse) -> None:
     _database(config, refuse)
     _proxies(config, refuse)
     _secrets(config, refuse)
+    _key_management(config, refuse)
     _cookie(config, refuse)
+    _token_size(config, refuse)
     _origins(config, refuse)
     _spans(config, refuse)
     if config.is_production:
@@ -93,6 +102,14 @@ def _secrets(config: Config, refuse: Refuse) -> None:
             refuse(f"secret_keys: each secret needs at least {MIN_SECRET} characters")
 
 
+def _key_management(config: Config, refuse: Refuse) -> None:
+    management = config.secrets.key_management
+    if management.type == "aws_kms" and not (management.key_id and management.region):
+        refuse("secrets.key_management: aws_kms needs key_id and region")
+    if management.publish_ahead.total_seconds() < 0:
+        refuse("secrets.key_management.publish_ahead must not be negative")
+
+
 def _cookie(config: Config, refuse: Refuse) -> None:
     cookie = config.session.cookie
     if cookie.same_site == "none" and not cookie.secure:
@@ -103,6 +120,18 @@ def _cookie(config: Config, refuse: Refuse) -> None:
         refuse("session.cookie: a name with __Secure- needs secure true")
     if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", cookie.name):
         refuse("session.cookie.name holds a character that a cookie name cannot have")
+
+
+def _token_size(config: Config, refuse: Refuse) -> None:
+    """See that the claims which every token carries leave its cookie below its limit (SEC-030)."""
+    session = config.session
+    names = config.email.max_length + config.username.max_length + len(session.issuer)
+    names += sum(len(one) + len('"",') for one in session.audience)
+    if STANDARD_CLAIMS + 4 * names > session.payload_limit():
+        refuse(
+            "session.issuer, session.audience and session.cookie are so long that a token would "
+            "not fit into its cookie"
+        )
 
 
 def _origins(config: Config, refuse: Refuse) -> None:
@@ -117,6 +146,12 @@ def _origins(config: Config, refuse: Refuse) -> None:
 def _spans(config: Config, refuse: Refuse) -> None:
     if config.session.lifespan.total_seconds() < 1:
         refuse("session.lifespan must be at least 1s")
+    access = config.session.access_token_lifespan
+    if (
+        access
+        and not MIN_ACCESS <= access.total_seconds() < config.session.lifespan.total_seconds()
+    ):
+        refuse("session.access_token_lifespan must be at least 1m and below session.lifespan, or 0")
     if config.session.idle_timeout.total_seconds() < 0:
         refuse("session.idle_timeout must not be negative")
     if config.username.min_length > config.username.max_length:
@@ -133,3 +168,5 @@ def _production(config: Config, refuse: Refuse) -> None:
         refuse("production needs server.public.url (SERVER_PUBLIC_URL), the URL the world uses")
     if not config.session.cookie.secure:
         refuse("production needs session.cookie.secure: true")
+    if config.secrets.key_management.publish_ahead.total_seconds() < JWKS_KEPT:
+        refuse("production needs secrets.key_management.publish_ahead of at least 10m")

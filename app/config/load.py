@@ -18,6 +18,7 @@ from app.config.values import Duration, Secret, parse_duration, print_duration
 from app.errors import IdentityError
 
 DEFAULT_FILE = Path("config/config.yaml")
+_CLAIMS = ("session", "jwt_template", "claims")
 
 
 class ConfigurationRefused(IdentityError):
@@ -103,12 +104,13 @@ def _setting(path: tuple[str, ...], item: msgspec.structs.FieldInfo) -> Setting:
     default = item.default
     if item.default_factory is not msgspec.NODEFAULT:
         default = item.default_factory()
+    variables = (regular, reference) if reference else (regular,)
     return Setting(
         path=path,
         type=kind,
         default=default,
         description=(meta.description or "") if meta else "",
-        variables=(regular, reference) if reference else (regular,),
+        variables=variables if _parser(kind) else (),
     )
 
 
@@ -206,9 +208,10 @@ def _hint(path: tuple[str, ...]) -> str:
     return f"; did you mean '{close[0]}'?" if close else ""
 
 
-def _without_nulls(value: Any) -> Any:  # noqa: ANN401  # plain YAML
-    if isinstance(value, dict):
-        return {k: _without_nulls(v) for k, v in value.items() if v is not None}
+def _without_nulls(value: Any, path: tuple[str, ...] = ()) -> Any:  # noqa: ANN401  # plain YAML
+    """Leave out keys without a value, as if they were not there; in claims null is a value."""
+    if isinstance(value, dict) and path != _CLAIMS:
+        return {k: _without_nulls(v, (*path, k)) for k, v in value.items() if v is not None}
     return value
 
 

@@ -105,12 +105,26 @@ class KeyManagement(Section, frozen=True):
     """Where signing keys live."""
 
     type: Annotated[
-        Literal["local"],
-        about("`local`: made here, kept sealed in the database.", env="SECRETS_KEYMANAGEMENT_TYPE"),
+        Literal["local", "aws_kms"],
+        about(
+            "`local`: made here, kept sealed in the database. `aws_kms`: AWS KMS signs; needs "
+            "`sekisho[aws]`.",
+            env="SECRETS_KEYMANAGEMENT_TYPE",
+        ),
     ] = "local"
     algorithm: Annotated[
-        Literal["ES256", "RS256", "EdDSA"], about("Algorithm of a signing key made from now on.")
+        Literal["ES256", "RS256", "EdDSA"],
+        about("Algorithm of a signing key made from now on; with `aws_kms` its key decides."),
     ] = "ES256"
+    publish_ahead: Annotated[
+        Duration,
+        about("How long a new signing key is in the JWKS, which is kept for 10m, before it signs."),
+    ] = field(default_factory=lambda: Duration(minutes=15))
+    key_id: Annotated[
+        str,
+        about("ARN, id or alias of the key in AWS KMS.", env="SECRETS_KEYMANAGEMENT_KEYID"),
+    ] = ""
+    region: Annotated[str, about("AWS region.", env="SECRETS_KEYMANAGEMENT_REGION")] = ""
 
 
 class Secrets(Section, frozen=True):
@@ -137,13 +151,51 @@ class Cookie(Section, frozen=True):
         about("Whether the cookie outlives the browser."),
     ] = "persistent"
 
+    @property
+    def called(self) -> str:
+        """The name in force."""
+        return self.name or "hanko"
+
+
+class JwtTemplate(Section, frozen=True):
+    """Claims of an application's own in session tokens."""
+
+    claims: Annotated[
+        dict[str, Any],
+        about("Claims by name; texts in them are templates. `setJwtTemplate` takes their place."),
+    ] = field(default_factory=dict)
+    budget: Annotated[
+        int, about("Most bytes the claims may take as compact JSON; 0 for all a cookie has.", ge=0)
+    ] = 1200
+    over_budget: Annotated[
+        Literal["omit", "refuse"],
+        about(
+            "Where a user's claims outgrow the budget: `omit` the largest from the token, or "
+            "`refuse` the change of metadata that would bring it about."
+        ),
+    ] = "omit"
+
+
+MAX_COOKIE = 4096
+_COOKIE_FRAME = len("=; Path=/; Domain=; Max-Age=31536000000; HttpOnly; Secure; SameSite=Strict")
+_JWS_FRAME = 112 + len("..") + 683
+"""Header and signature at their longest: RS256 under a key of 4,096 bits."""
+
 
 class Session(Section, frozen=True):
     """Sessions and the tokens that stand for them."""
 
-    lifespan: Annotated[Duration, about("How long a session and its token live.")] = field(
-        default_factory=lambda: Duration(hours=12)
-    )
+    lifespan: Annotated[
+        Duration, about("How long a session lives, and its token where that is not shorter.")
+    ] = field(default_factory=lambda: Duration(hours=12))
+    access_token_lifespan: Annotated[
+        Duration,
+        about("How long a token lives that a refresh token renews; 0 for one token a session."),
+    ] = field(default_factory=lambda: Duration(0))
+    renew_stale_tokens: Annotated[
+        bool,
+        about("Whether `/sessions/validate` hands out a new token when the claims have changed."),
+    ] = False
     idle_timeout: Annotated[
         Duration, about("A session unused for longer ends; 0 switches this off.")
     ] = field(default_factory=lambda: Duration(0))
@@ -163,6 +215,12 @@ class Session(Section, frozen=True):
         bool, about("Keep the user agent with a session.", env="SESSION_ACQUIREUSERAGENT")
     ] = True
     cookie: Cookie = field(default_factory=Cookie)
+    jwt_template: JwtTemplate = field(default_factory=JwtTemplate)
+
+    def payload_limit(self) -> int:
+        """Give the most bytes of JSON in a token that a cookie still has room for (SEC-030)."""
+        frame = len(self.cookie.called) + len(self.cookie.domain) + _COOKIE_FRAME
+        return (MAX_COOKIE - frame - _JWS_FRAME) * 3 // 4
 
 
 class RelyingParty(Section, frozen=True):

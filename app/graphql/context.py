@@ -64,7 +64,7 @@ class Context:
     def forget_session(self) -> None:
         """Make the browser forget its cookie, on the listener that browsers use (SEC-108)."""
         if self._cookie is not None:
-            self.response_headers.append(self._cookie.deletion())
+            self.response_headers += self._cookie.deletion()
 
     @cached_property
     def emails(self) -> Loader[UUID, list[Email]]:

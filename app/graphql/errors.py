@@ -14,7 +14,12 @@ from strawberry.types.field import StrawberryField
 
 from app import errors
 from app.http.answer import TOLD
-from app.metadata import MetadataRefused, MetadataTooLarge, MetadataVersionConflict
+from app.metadata import (
+    MetadataOverflowsClaims,
+    MetadataRefused,
+    MetadataTooLarge,
+    MetadataVersionConflict,
+)
 
 _CAMEL = re.compile(r"_([a-z0-9])")
 
@@ -78,8 +83,14 @@ class MetadataRejected(UserError):
     """A refusal of a bag."""
 
     bag: MetadataBag = strawberry.field(description="The bag that refused.")
-    size: int | None = strawberry.field(description="What it would have held.", default=None)
-    limit: int | None = strawberry.field(description="The most it may hold.", default=None)
+    size: int | None = strawberry.field(
+        description="What it would have held; or what the claims of tokens would have taken, where "
+        "those have no room.",
+        default=None,
+    )
+    limit: int | None = strawberry.field(
+        description="The most it may hold, or the claims may take.", default=None
+    )
     unit: str | None = strawberry.field(
         description="What size and limit count: `characters` or `bytes`.", default=None
     )
@@ -135,6 +146,16 @@ def user_error(error: errors.IdentityError, arguments: set[str]) -> UserError:
             size=error.size,
             limit=limit.max,
             unit=limit.unit,
+        )
+    if isinstance(error, MetadataOverflowsClaims):
+        return MetadataRejected(
+            code=code,
+            message=error.message,
+            path=path,
+            bag=MetadataBag[error.bag.name],
+            size=error.size,
+            limit=error.limit,
+            unit=error.unit,
         )
     if isinstance(error, MetadataVersionConflict):
         return MetadataRejected(
@@ -213,5 +234,5 @@ def _extensions(error: errors.IdentityError) -> dict[str, Any]:
         case errors.Unavailable():
             return {"code": "UNAVAILABLE"}
         case _:
-            where = [camel(part) for part in error.path]
+            where = argument_path(error.path, set())
             return {"code": "BAD_REQUEST", "reason": error.code.upper(), "argument": where}

@@ -11,7 +11,7 @@ from app.graphql.guards import Solo
 
 
 def mutation(
-    description: str, guard: FieldExtension, *, solo: bool = False
+    description: str, guard: FieldExtension | None = None, *, solo: bool = False
 ) -> Callable[[Callable[..., Any]], Any]:
     """Declare a mutation: what it does, who may, and whether it stands alone in its operation.
 
@@ -22,7 +22,7 @@ def mutation(
         return strawberry.mutation(
             resolver=resolver,
             description=description,
-            extensions=[Refusals(), guard],
+            extensions=[Refusals(), *([guard] if guard else [])],
             directives=[Solo()] if solo else [],
         )
 

@@ -4,6 +4,7 @@ import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from app.graphql.claim_templates import JwtTemplateMutations, JwtTemplateQueries
 from app.graphql.core import core_schema
 from app.graphql.errors import ERROR_TYPES
 from app.graphql.guards import RequiresSecretKey, RequiresSession, Solo
@@ -11,16 +12,26 @@ from app.graphql.scalars import SCALARS
 from app.graphql.secret_keys import SecretKeyMutations, SecretKeyQueries
 from app.graphql.server_info import ServerQueries
 from app.graphql.sessions import SessionMutations, SessionQueries
+from app.graphql.signing_keys import SigningKeyMutations, SigningKeyQueries
 from app.graphql.users import UserMutations, UserQueries
 
 
 @strawberry.type(description="Questions. What needs a secret key says so by a directive.")
-class Query(UserQueries, SessionQueries, SecretKeyQueries, ServerQueries):
+class Query(
+    UserQueries,
+    SessionQueries,
+    SecretKeyQueries,
+    JwtTemplateQueries,
+    ServerQueries,
+    SigningKeyQueries,
+):
     """Every question."""
 
 
 @strawberry.type(description="Changes. What is refused by a rule is told in `userErrors`.")
-class Mutation(UserMutations, SessionMutations, SecretKeyMutations):
+class Mutation(
+    UserMutations, SessionMutations, SecretKeyMutations, JwtTemplateMutations, SigningKeyMutations
+):
     """Every change."""
 
 

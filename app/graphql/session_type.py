@@ -1,12 +1,13 @@
 """Sessions, as the schema shows them."""
 
 from datetime import datetime
-from typing import Self
+from typing import Self, cast
 
 import strawberry
 
 from app.access import Actor
 from app.graphql.context import Info
+from app.graphql.scalars import JSON
 from app.sessions import Session
 
 
@@ -29,6 +30,17 @@ class SessionType:
     def idle_expires_at(self, info: Info) -> datetime | None:
         """Give the idle end."""
         return info.context.services.sessions.idle_end(self.row)
+
+    @strawberry.field(
+        description="What a token of this session would claim if it were made now; null unless "
+        "this request bears it."
+    )
+    async def claims(self, info: Info) -> JSON | None:
+        """Give the current claims."""
+        signed_in = info.context.signed_in
+        if signed_in is None or signed_in.session.id != self.row.id:
+            return None
+        return cast("JSON", await info.context.services.sessions.claims.current(signed_in))
 
     @classmethod
     def of(cls, session: Session, actor: Actor) -> Self:

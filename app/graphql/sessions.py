@@ -1,9 +1,11 @@
 """Asking for sessions, and ending them."""
 
-from typing import Annotated
+from datetime import datetime
+from typing import Annotated, Self
 
 import strawberry
 
+from app.access import Actor
 from app.graphql.context import Info
 from app.graphql.errors import UserError
 from app.graphql.guards import requires_secret_key, requires_session
@@ -11,6 +13,7 @@ from app.graphql.inputs import id_of
 from app.graphql.mutation import mutation
 from app.graphql.session_type import SessionType
 from app.graphql.users import DeletePayload, UserId
+from app.sessions import Issued
 
 SessionId = Annotated[strawberry.ID, strawberry.argument(description="The session's UUID.")]
 _ERRORS = "Why it was refused; empty where it was not."
@@ -22,7 +25,22 @@ class SessionPayload:
 
     session: SessionType | None = strawberry.field(description="The session.")
     token: str | None = strawberry.field(description="The token that stands for it, shown once.")
+    token_expires_at: datetime | None = strawberry.field(description="When the token ends.")
+    refresh_token: str | None = strawberry.field(
+        description="What the next token is had for; null where tokens live as long as sessions."
+    )
     user_errors: list[UserError] = strawberry.field(description=_ERRORS)
+
+    @classmethod
+    def of(cls, issued: Issued, actor: Actor) -> Self:
+        """Show a session with its tokens."""
+        return cls(
+            session=SessionType.of(issued.session, actor),
+            token=issued.token,
+            token_expires_at=issued.expires_at,
+            refresh_token=issued.refresh_token,
+            user_errors=[],
+        )
 
 
 @strawberry.type(description="How many sessions have ended.")
@@ -57,8 +75,22 @@ class SessionMutations:
         """Begin a session."""
         services, actor = info.context.services, info.context.actor
         issued = await services.sessions.issue(actor, id_of(user_id, "user_id"))
-        session = SessionType.of(issued.session, actor)
-        return SessionPayload(session=session, token=issued.token, user_errors=[])
+        return SessionPayload.of(issued, actor)
+
+    @mutation(
+        "Exchange a refresh token for a new token and the next refresh token. One that was "
+        "exchanged more than 30 seconds ago ends its session.",
+        solo=True,
+    )
+    async def refresh_session(
+        self,
+        info: Info,
+        refresh_token: Annotated[str, strawberry.argument(description="The refresh token.")],
+    ) -> SessionPayload:
+        """Refresh a session."""
+        services, actor = info.context.services, info.context.actor
+        issued = await services.sessions.exchange(actor, refresh_token)
+        return SessionPayload.of(issued, actor)
 
     @mutation("End a session of a user.", requires_secret_key("sessions:write"))
     async def revoke_user_session(

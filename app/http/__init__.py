@@ -4,11 +4,12 @@ from app.http.answer import answer, problem, status_of
 from app.http.asked import Asked, asked_of
 from app.http.body import BodyRefused, read_json
 from app.http.caller import Caller, Callers
-from app.http.cookies import SessionCookie
+from app.http.cookies import REFRESH_PATH, SessionCookie
 from app.http.gate import Gate
 from app.http.listener import Listener
 
 __all__ = [
+    "REFRESH_PATH",
     "Asked",
     "BodyRefused",
     "Caller",

@@ -13,10 +13,11 @@ _SECRET_KEY = "sk_"  # noqa: S105  # how one begins
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The actor, and the session's row, which was read with its user already."""
+    """The actor, the session's row, which was read with its user already, and how it came."""
 
     actor: Actor
     signed_in: SignedIn | None = None
+    by_cookie: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,34 +28,29 @@ class Callers:
     secret_keys: SecretKeys
     cookie: SessionCookie
 
-    async def of(self, asked: Asked, *, touch: bool = True) -> Caller:
+    async def of(self, asked: Asked, *, touch: bool = True, with_subject: bool = False) -> Caller:
         """Tell who is asking. The bearer token comes before the cookie; the first good one wins."""
         bearer = bearer_of(asked)
         key, refused = None, False
         if bearer is not None and bearer.startswith(_SECRET_KEY):
             key, bearer = await self.secret_keys.authenticate(bearer), None
             refused = key is None
-        cookie = asked.headers.get(b"cookie")
-        from_cookie = self.cookie.read(cookie.decode("latin-1")) if cookie else None
-        found = await self._session((bearer, from_cookie), touch=touch)
-        if isinstance(found, SignedIn):
-            principal = SessionPrincipal(found.session.id, found.session.user_id)
-            return Caller(Actor(principal, key, None, asked.origin, refused), found)
-        return Caller(Actor(None, key, found, asked.origin, refused))
-
-    async def _session(
-        self, tokens: tuple[str | None, ...], *, touch: bool
-    ) -> SignedIn | SessionFault | None:
-        """Find the session of the first good token, or what is wrong with the first bad one."""
         fault: SessionFault | None = None
-        for token in tokens:
+        for token in (bearer, self.token_in_cookie(asked)):
             if not token:
                 continue
-            found = await self.sessions.authenticate(token, touch=touch)
+            found = await self.sessions.authenticate(token, touch=touch, with_subject=with_subject)
             if isinstance(found, SignedIn):
-                return found
+                principal = SessionPrincipal(found.session.id, found.session.user_id)
+                actor = Actor(principal, key, None, asked.origin, refused)
+                return Caller(actor, found, by_cookie=token is not bearer)
             fault = fault or found
-        return fault
+        return Caller(Actor(None, key, fault, asked.origin, refused))
+
+    def token_in_cookie(self, asked: Asked, name: str | None = None) -> str | None:
+        """Find the session token among the request's cookies, or the one of another name."""
+        cookie = asked.headers.get(b"cookie")
+        return self.cookie.read(cookie.decode("latin-1"), name) if cookie else None
 
 
 def bearer_of(asked: Asked) -> str | None:

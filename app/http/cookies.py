@@ -4,62 +4,87 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from app.config.sections import Session
+from app.sessions import Issued
 
-DEFAULT_NAME = "hanko"
+REFRESH_PATH = "/sessions/refresh"
 
 
 @dataclass(frozen=True, slots=True)
 class SessionCookie:
-    """Reads the session token from a Cookie header, and writes the headers that carry it."""
+    """Reads the tokens from a Cookie header, and writes the headers that carry them."""
 
     config: Session
 
     @property
     def name(self) -> str:
-        """The cookie's name."""
-        return self.config.cookie.name or DEFAULT_NAME
+        """The name of the session token's cookie."""
+        return self.config.cookie.called
 
-    def read(self, header: str) -> str | None:
+    @property
+    def refresh_name(self) -> str:
+        """The name of the refresh token's cookie, which has a path and so cannot be `__Host-`."""
+        return self.name.replace("__Host-", "__Secure-", 1) + "-refresh"
+
+    @property
+    def in_header(self) -> bool:
+        """Whether a session token travels to the client in `X-Auth-Token` and not in a cookie."""
+        return self.config.enable_auth_token_header
+
+    def read(self, header: str, name: str | None = None) -> str | None:
         """Find the token among the cookies a request bears."""
-        name = self.name
+        wanted = name or self.name
         for pair in header.split(";"):
             key, equals, value = pair.strip().partition("=")
-            if equals and key == name:
+            if equals and key == wanted:
                 return value
         return None
 
-    def delivery(self, token: str, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
-        """Write the headers that hand a token to a browser: the cookie or `X-Auth-Token`.
+    def delivery(self, issued: Issued, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
+        """Write the headers that hand a session to a browser: cookies, or `X-Auth-Token`.
 
         Args:
-            token: The session token.
+            issued: The session's tokens.
             remember: Whether the person wants to stay signed in; asked where retention is `prompt`.
         """
-        lasts = self.config.cookie.retention == "persistent" or (
-            self.config.cookie.retention == "prompt" and remember
-        )
-        retention = "persistent" if lasts else "session"
-        lifetime = str(int(self.config.lifespan.total_seconds()))
+        lasts = self._lasts(remember=remember)
+        headers = self.token(issued, remember=remember)
+        if issued.refresh_token is not None:
+            age = issued.session.expires_at - issued.issued_at if lasts else None
+            line = self._line(self.refresh_name, issued.refresh_token, age, REFRESH_PATH)
+            headers.append((b"set-cookie", line.encode()))
+        return headers
+
+    def token(self, issued: Issued, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
+        """Write the headers that hand the session token alone to a browser."""
+        lasts = self._lasts(remember=remember)
+        left = issued.expires_at - issued.issued_at
         headers = [
-            (b"x-session-lifetime", lifetime.encode()),
-            (b"x-session-retention", retention.encode()),
+            (b"x-session-lifetime", str(int(left.total_seconds())).encode()),
+            (b"x-session-retention", b"persistent" if lasts else b"session"),
         ]
-        if self.config.enable_auth_token_header:
-            return [(b"x-auth-token", token.encode()), *headers]
-        line = self._line(token, self.config.lifespan if lasts else None)
+        if self.in_header:
+            return [(b"x-auth-token", issued.token.encode()), *headers]
+        line = self._line(self.name, issued.token, left if lasts else None)
         return [(b"set-cookie", line.encode()), *headers]
 
-    def deletion(self) -> tuple[bytes, bytes]:
-        """Write the header that makes a browser forget the session."""
-        return b"set-cookie", self._line("", timedelta(0)).encode()
+    def deletion(self) -> list[tuple[bytes, bytes]]:
+        """Write the headers that make a browser forget the session."""
+        lines = [self._line(self.name, "", timedelta(0))]
+        if self.config.access_token_lifespan:
+            lines.append(self._line(self.refresh_name, "", timedelta(0), REFRESH_PATH))
+        return [(b"set-cookie", line.encode()) for line in lines]
 
-    def _line(self, value: str, max_age: timedelta | None) -> str:
+    def _lasts(self, *, remember: bool) -> bool:
+        retention = self.config.cookie.retention
+        return retention == "persistent" or (retention == "prompt" and remember)
+
+    def _line(self, name: str, value: str, max_age: timedelta | None, path: str = "/") -> str:
         cookie = self.config.cookie
-        parts = [f"{self.name}={value}", "Path=/"]
+        parts = [f"{name}={value}", f"Path={path}"]
         if cookie.domain:
             parts.append(f"Domain={cookie.domain}")
         if max_age is not None:
             parts.append(f"Max-Age={int(max_age.total_seconds())}")
-        parts += ["HttpOnly"] * cookie.http_only + ["Secure"] * cookie.secure
+        parts += ["HttpOnly"] * (cookie.http_only or path != "/") + ["Secure"] * cookie.secure
         parts.append(f"SameSite={cookie.same_site.capitalize()}")
         return "; ".join(parts)

@@ -3,6 +3,13 @@
 from app.keys.errors import KeysUnreadable, TokenInvalid
 from app.keys.sealing import Sealer
 from app.keys.secrets import encryption_secrets
-from app.keys.service import SigningKeys
+from app.keys.service import SigningKey, SigningKeys
 
-__all__ = ["KeysUnreadable", "Sealer", "SigningKeys", "TokenInvalid", "encryption_secrets"]
+__all__ = [
+    "KeysUnreadable",
+    "Sealer",
+    "SigningKey",
+    "SigningKeys",
+    "TokenInvalid",
+    "encryption_secrets",
+]

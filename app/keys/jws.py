@@ -1,13 +1,25 @@
-"""Compact JWS, taken apart strictly before any library sees it (SEC-020, SEC-021)."""
+"""Compact JWS: put together, and taken apart strictly before any library sees it.
+
+SEC-020, SEC-021.
+"""
 
 import base64
 import binascii
 
 from app import strictjson
 from app.keys.errors import TokenInvalid
+from app.keys.pairs import Signer
 
 MAX_TOKEN = 8 * 1024
 _HEADER = frozenset({"alg", "kid", "typ"})
+
+
+async def signed(signer: Signer, payload: bytes, typ: str) -> str:
+    """Write a token over *payload* (RFC 7515 §7.1)."""
+    header = {"alg": signer.algorithm, "kid": signer.kid, "typ": typ}
+    signing_input = b".".join(_encoded(part) for part in (strictjson.encode_bytes(header), payload))
+    signature = await signer.sign(signing_input)
+    return f"{signing_input.decode()}.{_encoded(signature).decode()}"
 
 
 def header_of(token: str) -> dict[str, str]:
@@ -43,6 +55,10 @@ def _decoded(segment: str) -> bytes:
         raw = base64.b64decode(padded, altchars=b"-_", validate=True)
     except (UnicodeEncodeError, binascii.Error):
         raise TokenInvalid from None
-    if base64.urlsafe_b64encode(raw).rstrip(b"=") != segment.encode("ascii"):
+    if _encoded(raw) != segment.encode("ascii"):
         raise TokenInvalid
     return raw
+
+
+def _encoded(raw: bytes) -> bytes:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=")

@@ -37,6 +37,10 @@ class Sealer:
         sealed = self._keys[self._first].encrypt(nonce, text.encode(), place.encode())
         return f"{_VERSION}.{self._first}.{base64.urlsafe_b64encode(nonce + sealed).decode()}"
 
+    def is_current(self, sealed: str) -> bool:
+        """Say whether the first secret has sealed this, by the key id it bears."""
+        return sealed.startswith(f"{_VERSION}.{self._first}.")
+
     def open(self, sealed: str, place: str) -> str:
         """Open what was sealed for *place*.
 

@@ -1,8 +1,14 @@
-"""Signing keys: made at first start, sealed at rest, published, used."""
+"""Signing keys: made, sealed at rest, published, rotated, retired, used."""
 
+import asyncio
+import contextlib
 import json
+import logging
 import time
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
 
@@ -10,80 +16,208 @@ import jwt
 from jwt.api_jws import PyJWS
 
 from app import strictjson
-from app.access import SYSTEM
+from app.access import SYSTEM, Actor
 from app.audit import AuditLog
 from app.clock import Clock
+from app.config.sections import KeyManagement
+from app.errors import Unavailable
 from app.ids import new_id
-from app.keys import pairs
-from app.keys.errors import TokenInvalid
-from app.keys.jws import header_of
-from app.keys.pairs import Algorithm, Pair
+from app.keys import jws, kms, pairs, timeline
+from app.keys.errors import (
+    KeysUnreadable,
+    KmsPackageMissing,
+    NextKeyPending,
+    SigningKeyActive,
+    SigningKeyNotFound,
+    TokenInvalid,
+)
+from app.keys.kms import Kms, KmsKey
+from app.keys.pairs import Algorithm, Pair, Signer
+from app.keys.ring import KeySet, Ring
 from app.keys.sealing import Sealer
-from app.keys.tables import SigningKey
-from app.persistence import exclusive, transaction
+from app.keys.tables import SigningKeyRow
+from app.keys.timeline import Life, State
+from app.persistence import Row, exclusive, fetch, transaction
 
 _RELOAD_SECONDS = 1.0
+_TICK = timedelta(microseconds=1)
+_ROWS = """
+SELECT id, algorithm, public_jwk, sealed_private_key, kms_key_id, created_at, activates_at,
+       published_until
+FROM signing_key
+"""
+_LATEST_END = "SELECT expires_at FROM user_session ORDER BY expires_at DESC LIMIT 1"
+_ACTIVATE = "UPDATE signing_key SET activates_at = $2 WHERE id = $1"
+_END = "UPDATE signing_key SET published_until = $2 WHERE id = $1"
+_RESEAL = "UPDATE signing_key SET sealed_private_key = $2 WHERE id = $1"
+_DELETE = "DELETE FROM signing_key WHERE id = $1"
+_log = logging.getLogger("sekisho.keys")
 _jws = PyJWS()
 
 
-@dataclass(slots=True)
-class _Ring:
-    """The keys as this process knows them."""
+@dataclass(frozen=True, slots=True)
+class SigningKey:
+    """A published key as its operator sees it."""
 
-    by_kid: dict[str, Pair] = field(default_factory=dict)
-    active: Pair | None = None
-    generation: int = 0
-    read_at: float = 0.0
+    kid: UUID
+    algorithm: Algorithm
+    state: State
+    created_at: datetime
+    activates_at: datetime | None
+    published_until: datetime | None
 
 
 @dataclass(frozen=True, slots=True)
 class SigningKeys:
-    """Signs and verifies tokens with the keys of this deployment."""
+    """Signs and verifies tokens with the keys of this deployment, and leads the keys' lives.
+
+    Attributes:
+        config: Where keys are made, by which algorithm, and how long ahead they are published.
+        lifespan: How long a token lives at most.
+    """
 
     sealer: Sealer
-    algorithm: Algorithm
+    config: KeyManagement
+    lifespan: timedelta
     audit: AuditLog
     clock: Clock
-    _ring: _Ring = field(default_factory=_Ring)
+    kms: Kms = field(default_factory=Kms)
+    _ring: Ring = field(default_factory=Ring)
 
     @property
     def generation(self) -> int:
         """A number that changes whenever the keys do; caches of verified tokens hang on it."""
-        return self._ring.generation
+        return self._now().generation
 
     async def load(self) -> None:
-        """Read the keys, making the first one where there is none; one replica alone does so.
+        """Read the keys at start, making the first one where there is none.
+
+        What another secret than the first has sealed is sealed anew (SEC-120), keys that are over
+        are deleted, and ends follow a lifespan that has grown. One replica alone does so at a time.
 
         Raises:
             KeysUnreadable: No configured secret opens a stored key.
+            KmsPackageMissing, KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
         """
+        if self.config.type == "aws_kms":
+            kms.require_package()
+        first = None if _has_begun(await fetch(_ROWS)) else await self._made()
         async with transaction():
             await exclusive("signing_keys")
-            if not await SigningKey.exists().where(SigningKey.state == "active"):
-                await self._create()
-        await self._read()
+            await self._tidy()
+            await self._settle()
+            await self._reseal()
+            if not _has_begun(await fetch(_ROWS)):
+                await self._insert(SYSTEM, first or await self._made(), self.clock())
+        await self._read(strict=True)
+        self._ask_for_rotation()
 
     async def refresh(self) -> None:
-        """Look whether another replica has made a key, at most once a second."""
+        """Look whether another replica has changed the keys, where that was a second ago.
+
+        To be called before each use. Of requests at the same time one looks; the others go on with
+        what is known, which is a second old at most, and so does who comes while it looks.
+        """
         if time.monotonic() - self._ring.read_at >= _RELOAD_SECONDS:
             await self._read()
 
-    def knows(self, token: str) -> bool:
-        """Say whether the token names a key that this process has read.
+    async def create(self, actor: Actor) -> SigningKey:
+        """Make the next key and publish it; it waits until a rotation lets it sign.
 
         Raises:
-            TokenInvalid: The token is not even well formed.
+            NextKeyPending: There is a next key already.
+            KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
         """
-        return header_of(token)["kid"] in self._ring.by_kid
+        made = await self._made()
+        async with self._alone():
+            if _of_state("next", await self.list()):
+                raise NextKeyPending
+            await self._insert(actor, made, None)
+            return await self._one(UUID(made.kid))
 
-    def sign(self, claims: dict[str, Any], *, typ: str = "JWT") -> str:
-        """Sign *claims* with the active key."""
-        pair = self._ring.active
-        if pair is None:
+    async def rotate(self, actor: Actor, *, now: bool = False) -> SigningKey:
+        """Let the next key follow the one that signs, and give it.
+
+        Where none waits it is made. It signs when it has been published for as long as is
+        configured, so that everybody who verifies has had the time to fetch it (SEC-033).
+
+        Args:
+            actor: On whose behalf; the audit record names it.
+            now: Whether it signs at once, though some may not know it yet: for emergencies.
+
+        Raises:
+            NextKeyPending: The next key's time is set, and not to be brought forward.
+            KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
+        """
+        made = await self._made()
+        async with self._alone():
+            moment, keys = self.clock(), await self.list()
+            waiting = _of_state("next", keys)
+            if waiting is None:
+                await self._insert(actor, made, None)
+                waiting = await self._one(UUID(made.kid))
+            elif waiting.activates_at is not None and not now:
+                raise NextKeyPending("The next signing key has its time; `now` brings it forward.")
+            ready = moment if now else waiting.created_at + self.config.publish_ahead
+            begins = _after(_of_state("active", keys), max(moment, ready))
+            await fetch(_ACTIVATE, waiting.kid, begins)
+            details = {"kid": str(waiting.kid), "activates_at": begins.isoformat(), "now": now}
+            await self.audit.record("signing_key_rotated", actor, details=details)
+            await self._settle()
+            return await self._one(waiting.kid)
+
+    async def retire(self, actor: Actor, kid: UUID, *, force: bool = False) -> SigningKey:
+        """End a key at once, with every token it has signed; give the key that signs now.
+
+        Args:
+            actor: On whose behalf; the audit record names it.
+            kid: Which key.
+            force: Whether the key that signs may be ended; a new one takes its place at once.
+
+        Raises:
+            SigningKeyNotFound: There is no such key.
+            SigningKeyActive: It signs, and force was not given.
+            KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
+        """
+        made = await self._made() if force else None
+        async with self._alone():
+            key = await self._one(kid)
+            if key.state == "active":
+                if made is None:
+                    raise SigningKeyActive
+                await self._insert(actor, made, _after(key, self.clock()))
+            await self._delete(actor, kid, key.algorithm, key.state)
+            await self._settle()
+            return next(one for one in await self.list() if one.state == "active")
+
+    async def list(self) -> list[SigningKey]:
+        """List the published keys, newest first."""
+        rows = await fetch(_ROWS)
+        of = {row["id"]: row for row in rows}
+        states = timeline.states(_lives(rows), self.clock())
+        return [_signing_key(of[kid], state) for kid, state in states.items()]
+
+    async def published(self) -> KeySet:
+        """Give the JWK Set as it is sent; the one last known where the database does not answer."""
+        with contextlib.suppress(Unavailable):
+            await self.refresh()
+        return self._now().key_set
+
+    def jwks(self) -> dict[str, Any]:
+        """Give the public keys as a JWK Set (RFC 7517 §5), newest first."""
+        return {"keys": [pairs.public_jwk(signer) for signer in self._now().by_kid.values()]}
+
+    async def sign(self, claims: dict[str, Any], *, typ: str = "JWT") -> str:
+        """Sign *claims* with the active key.
+
+        Raises:
+            SignerUnavailable: The key is in AWS KMS, which does not answer.
+        """
+        signer = self._now().active
+        if signer is None:
             raise RuntimeError("the signing keys have not been loaded")
-        return jwt.encode(
-            claims, pair.private, pair.algorithm, headers={"kid": pair.kid, "typ": typ}
-        )
+        payload = strictjson.encode_bytes(claims)  # numbers of metadata pass through untouched
+        return await jws.signed(signer, payload, typ)
 
     def verify(self, token: str, *, typ: str = "JWT") -> dict[str, Any]:
         """Give the claims of a token whose signature is good; nothing else of it is judged here.
@@ -94,12 +228,12 @@ class SigningKeys:
         Raises:
             TokenInvalid: It is malformed, of another kind, or not signed by one of our keys.
         """
-        header = header_of(token)
-        pair = self._ring.by_kid.get(header["kid"])
-        if pair is None or header["alg"] != pair.algorithm or header["typ"] != typ:
+        header = jws.header_of(token)
+        signer = self._now().by_kid.get(header["kid"])
+        if signer is None or header["alg"] != signer.algorithm or header["typ"] != typ:
             raise TokenInvalid
         try:
-            payload = _jws.decode(token, pair.public, algorithms=[pair.algorithm])
+            payload = _jws.decode(token, signer.public, algorithms=[signer.algorithm])
             claims = strictjson.parse(payload)
         except (jwt.PyJWTError, strictjson.NotJson):
             raise TokenInvalid from None
@@ -107,39 +241,161 @@ class SigningKeys:
             raise TokenInvalid
         return claims
 
-    def jwks(self) -> dict[str, Any]:
-        """Give the public keys as a JWK Set (RFC 7517 §5), newest first."""
-        return {"keys": [pairs.public_jwk(pair) for pair in self._ring.by_kid.values()]}
+    def _now(self) -> Ring:
+        return self._ring.at(self.clock())
 
-    async def _create(self) -> None:
-        kid = new_id()
-        pair = pairs.generate(str(kid), self.algorithm)
-        await SigningKey.insert(
-            SigningKey(
+    @asynccontextmanager
+    async def _alone(self) -> AsyncIterator[None]:
+        """Change keys as the only one who does, and know of the change at once."""
+        async with transaction():
+            await exclusive("signing_keys")
+            await self._tidy()
+            yield
+        await self._read()
+
+    async def _one(self, kid: UUID) -> SigningKey:
+        found = [key for key in await self.list() if key.kid == kid]
+        if not found:
+            raise SigningKeyNotFound
+        return found[0]
+
+    async def _made(self) -> Signer:
+        """Make a key as configured; outside a transaction, since it may take its time."""
+        kid = str(new_id())
+        if self.config.type == "aws_kms":
+            return await self.kms.find(kid, self.config.key_id, self.config.region)
+        return await asyncio.to_thread(pairs.generate, kid, self.config.algorithm)
+
+    async def _insert(self, actor: Actor, made: Signer, activates_at: datetime | None) -> None:
+        kid = UUID(made.kid)
+        sealed = None
+        if isinstance(made, Pair):
+            sealed = self.sealer.seal(pairs.private_jwk(made), _place(kid))
+        await SigningKeyRow.insert(
+            SigningKeyRow(
                 id=kid,
-                algorithm=pair.algorithm,
-                state="active",
-                public_jwk=json.dumps(pairs.public_jwk(pair)),
-                sealed_private_key=self.sealer.seal(pairs.private_jwk(pair), _place(kid)),
+                algorithm=made.algorithm,
+                public_jwk=json.dumps(pairs.public_jwk(made)),
+                sealed_private_key=sealed,
+                kms_key_id=made.arn if isinstance(made, KmsKey) else None,
                 created_at=self.clock(),
+                activates_at=activates_at,
             )
         )
-        details = {"kid": str(kid), "algorithm": pair.algorithm}
-        await self.audit.record("signing_key_created", SYSTEM, details=details)
+        details = {"kid": made.kid, "algorithm": made.algorithm}
+        await self.audit.record("signing_key_created", actor, details=details)
 
-    async def _read(self) -> None:
-        rows = await SigningKey.select().order_by(SigningKey.created_at, ascending=False)
-        ring = self._ring
-        ring.read_at = time.monotonic()
-        if [str(row["id"]) for row in rows] == list(ring.by_kid):
-            return
-        ring.by_kid = {str(row["id"]): self._opened(row) for row in rows}
-        ring.active = next(ring.by_kid[str(r["id"])] for r in rows if r["state"] == "active")
-        ring.generation += 1
+    async def _delete(self, actor: Actor, kid: UUID, algorithm: str, state: str) -> None:
+        await fetch(_DELETE, kid)
+        details = {"kid": str(kid), "algorithm": algorithm, "state": state}
+        await self.audit.record("signing_key_retired", actor, details=details)
 
-    def _opened(self, row: dict[str, Any]) -> Pair:
-        jwk = self.sealer.open(row["sealed_private_key"], _place(row["id"]))
-        return pairs.read(str(row["id"]), row["algorithm"], jwk)
+    async def _tidy(self) -> None:
+        """Delete the keys that are over: no private half lingers."""
+        rows = await fetch(_ROWS)
+        published = timeline.states(_lives(rows), self.clock())
+        for row in rows:
+            if row["id"] not in published:
+                await self._delete(SYSTEM, row["id"], row["algorithm"], "expired")
+
+    async def _settle(self) -> None:
+        """Write down until when each key is published."""
+        lives = _lives(await fetch(_ROWS))
+        latest = await fetch(_LATEST_END)
+        ends = timeline.ends(lives, self.lifespan, latest[0]["expires_at"] if latest else None)
+        for life in lives:
+            end = ends.get(life.kid)
+            if end != life.published_until:
+                await fetch(_END, life.kid, end)
+
+    async def _reseal(self) -> None:
+        """Seal under the first secret what another one has sealed (SEC-120)."""
+        sealed = [(row["id"], row["sealed_private_key"]) for row in await fetch(_ROWS)]
+        stale = [(kid, text) for kid, text in sealed if text and not self.sealer.is_current(text)]
+        for kid, text in stale:
+            opened = self.sealer.open(text, _place(kid))
+            await fetch(_RESEAL, kid, self.sealer.seal(opened, _place(kid)))
+        if stale:
+            await self.audit.record("signing_keys_resealed", SYSTEM, details={"count": len(stale)})
+
+    async def _read(self, *, strict: bool = False) -> None:
+        """Read the rows, opening those not opened before.
+
+        A key that cannot be opened refuses the start; later, when another replica may have made it
+        under a secret that this one has not been given yet, it is left out and the rest is used.
+        """
+        asked_at = self._ring.read_at = time.monotonic()
+        rows = await fetch(_ROWS)
+        opened = {}
+        for row in rows:
+            try:
+                opened[row["id"]] = self._ring.opened.get(row["id"]) or self._opened(row)
+            except (KeysUnreadable, KmsPackageMissing) as error:
+                if strict:
+                    raise
+                self._tell_once(row["id"], error)
+        self._ring.take(_lives(rows), opened, asked_at)
+        self._now()
+
+    def _opened(self, row: Row) -> Signer:
+        kid, algorithm = str(row["id"]), row["algorithm"]
+        if row["sealed_private_key"] is None:
+            kms.require_package()
+            public = pairs.read_public(algorithm, row["public_jwk"])
+            return KmsKey(kid, algorithm, public, row["kms_key_id"], self.kms)
+        return pairs.read(
+            kid, algorithm, self.sealer.open(row["sealed_private_key"], _place(row["id"]))
+        )
+
+    def _tell_once(self, kid: UUID, error: KeysUnreadable | KmsPackageMissing) -> None:
+        if kid not in self._ring.unreadable:
+            self._ring.unreadable.add(kid)
+            told = {"kid": kid, "code": error.code}
+            _log.error("a signing key cannot be opened and is left out", extra=told)
+
+    def _ask_for_rotation(self) -> None:
+        """Say so where the newest key is not what the configuration asks for."""
+        newest = next(iter(self._now().by_kid.values()))
+        if isinstance(newest, KmsKey):
+            fits = self.config.type == "aws_kms" and kms.names(self.config.key_id, newest.arn)
+        else:
+            fits = self.config.type == "local" and newest.algorithm == self.config.algorithm
+        if not fits:
+            told = {"kid": newest.kid, "algorithm": newest.algorithm}
+            _log.warning(
+                "the newest signing key is not as configured; run `sekisho jwk rotate`", extra=told
+            )
+
+
+def _has_begun(rows: Sequence[Row]) -> bool:
+    return any(row["activates_at"] is not None for row in rows)
+
+
+def _lives(rows: Sequence[Row]) -> "list[Life]":
+    names = ("created_at", "activates_at", "published_until")
+    return [Life(row["id"], *(row[name] for name in names)) for row in rows]
+
+
+def _signing_key(row: Row, state: State) -> SigningKey:
+    return SigningKey(
+        kid=row["id"],
+        algorithm=row["algorithm"],
+        state=state,
+        created_at=row["created_at"],
+        activates_at=row["activates_at"],
+        published_until=row["published_until"],
+    )
+
+
+def _of_state(state: State, keys: "list[SigningKey]") -> SigningKey | None:
+    return next((key for key in keys if key.state == state), None)
+
+
+def _after(active: SigningKey | None, moment: datetime) -> datetime:
+    """Give a moment at which a key follows the active one, though our clock may lag behind."""
+    if active is None or active.activates_at is None:
+        return moment
+    return max(moment, active.activates_at + _TICK)
 
 
 def _place(kid: UUID) -> str:

@@ -4,6 +4,7 @@ from app.metadata.changes import UNSET, Bag, BagChanges, Mode, Unset
 from app.metadata.errors import (
     MetadataInvalid,
     MetadataNotAnObject,
+    MetadataOverflowsClaims,
     MetadataRefused,
     MetadataTooLarge,
     MetadataVersionConflict,
@@ -19,6 +20,7 @@ __all__ = [
     "Metadata",
     "MetadataInvalid",
     "MetadataNotAnObject",
+    "MetadataOverflowsClaims",
     "MetadataRefused",
     "MetadataTooLarge",
     "MetadataVersionConflict",

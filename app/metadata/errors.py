@@ -48,6 +48,20 @@ class MetadataTooLarge(MetadataRefused):
         self.limit = limit
 
 
+class MetadataOverflowsClaims(MetadataRefused):
+    """The user's claims would outgrow their budget, and the deployment refuses that."""
+
+    code = "metadata_overflows_claims"
+    message = "The claims of the user's tokens would outgrow their budget."
+    unit = "bytes"
+
+    def __init__(self, bag: Bag, size: int, limit: int) -> None:
+        sentence = f"With this {bag.field} the claims of the user's tokens would take {size} bytes"
+        super().__init__(bag, f"{sentence}; {limit} are allowed.")
+        self.size = size
+        self.limit = limit
+
+
 class MetadataVersionConflict(Conflict):
     """The bags have changed since the version the caller knows."""
 

@@ -11,10 +11,11 @@ from app.config import sections
 from app.config.sections import BagLimit
 from app.errors import NotFound
 from app.metadata.changes import Bag, BagChanges, Mode
-from app.metadata.errors import MetadataVersionConflict
+from app.metadata.errors import MetadataOverflowsClaims, MetadataVersionConflict
 from app.metadata.patch import check, compact, merge_patch
 from app.metadata.tables import UserMetadata
 from app.persistence import Row, fetch, transaction
+from app.templates import ClaimTemplates
 
 EMPTY = "{}"
 _LOCK = """
@@ -50,6 +51,7 @@ class Metadata:
     """The three bags: who may is the caller's to check, what may be is checked here."""
 
     config: sections.UserMetadata
+    templates: ClaimTemplates
     audit: AuditLog
 
     async def of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Bags]:
@@ -72,8 +74,14 @@ class Metadata:
         return {row["user_id"]: row["private_bag"] for row in rows}
 
     async def seed(self, user_id: UUID, changes: BagChanges) -> Bags:
-        """Give a new user its bags."""
-        bags = self._changed(Bags(user_id), changes, Mode.MERGE)
+        """Give a new user its bags.
+
+        Raises:
+            MetadataRefused: A bag may not hold this.
+        """
+        none = Bags(user_id)
+        bags = self._changed(none, changes, Mode.MERGE)
+        await self._refuse_excess(none, bags)
         await fetch(_INSERT, bags.user_id, bags.public, bags.private, bags.unsafe, bags.version)
         return bags
 
@@ -106,6 +114,7 @@ class Metadata:
                 raise MetadataVersionConflict(before.version, _first(changes))
             after = self._changed(before, changes, mode)
             if after is not before:
+                await self._refuse_excess(before, after)
                 await fetch(
                     _SAVE, user_id, after.public, after.private, after.unsafe, after.version
                 )
@@ -122,6 +131,20 @@ class Metadata:
         if all(getattr(before, name) == text for name, text in texts.items()):
             return before
         return replace(before, **texts, version=before.version + 1)  # type: ignore[arg-type]  # text by text
+
+    async def _refuse_excess(self, before: Bags, after: Bags) -> None:
+        """Keep the user's claims within their budget, where the deployment has it so.
+
+        Raises:
+            MetadataOverflowsClaims: They would outgrow it.
+        """
+        shown = (Bag.PUBLIC, Bag.UNSAFE)
+        changed = [b for b in shown if getattr(before, b.value) != getattr(after, b.value)]
+        if not changed:
+            return
+        excess = await self.templates.excess(after.user_id, after.public, after.unsafe)
+        if excess is not None:
+            raise MetadataOverflowsClaims(changed[0], excess.size, excess.limit)
 
     def _text(self, bag: Bag, old: str, value: strictjson.Json, mode: Mode) -> str:
         if value is None:

@@ -21,6 +21,7 @@ TABLES = (
     "app.metadata.tables",
     "app.secretkeys.tables",
     "app.sessions.tables",
+    "app.templates.tables",
     "app.users.tables",
 )
 """Where the tables stand, by name: this layer imports no domain."""

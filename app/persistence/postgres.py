@@ -27,6 +27,9 @@ _UNREACHABLE = (
 )
 _CONNECT_TIMEOUT = 5.0
 _STATEMENT_TIMEOUT = "10s"
+_PATIENCE = 12.0
+"""Seconds to wait for a free connection, or for a server that keeps silent past its own limit."""
+
 _MOST_SPARES = 4
 
 
@@ -40,9 +43,10 @@ class PooledPostgres(PostgresEngine):
 
     dialect: Dialect = "postgres"
 
-    def __init__(self, settings: Database) -> None:
+    def __init__(self, settings: Database, *, patience: float = _PATIENCE) -> None:
         super().__init__(config=_connection_arguments(settings))
         self._settings = settings
+        self._patience = patience
         # Connections set aside for look-ups: they change hands without the pool's bookkeeping,
         # which costs nearly as much as the look-up itself.
         self._spares: list[Any] = []
@@ -62,6 +66,7 @@ class PooledPostgres(PostgresEngine):
                 max_inactive_connection_lifetime=idle,
                 reset=_keep,
                 timeout=_CONNECT_TIMEOUT,
+                command_timeout=self._patience,
                 server_settings={
                     "application_name": "sekisho",
                     "statement_timeout": _STATEMENT_TIMEOUT,
@@ -86,7 +91,7 @@ class PooledPostgres(PostgresEngine):
             if open_one is not None:
                 rows: Sequence[Row] = await open_one.connection.fetch(sql, *args)
                 return rows
-            async with self._pool.acquire() as connection:
+            async with self._pool.acquire(timeout=self._patience) as connection:
                 found: Sequence[Row] = await connection.fetch(sql, *args)
                 return found
         except asyncpg.UniqueViolationError as error:
@@ -107,7 +112,7 @@ class PooledPostgres(PostgresEngine):
             return rows[0] if rows else None
         pool = self._pool
         try:
-            connection = self._spare() or await pool.acquire()
+            connection = self._spare() or await pool.acquire(timeout=self._patience)
             try:
                 row: Row | None = await connection.fetchrow(sql, *args)
                 return row
@@ -157,7 +162,7 @@ class PooledPostgres(PostgresEngine):
             return
         pool = self._pool
         try:
-            connection = await pool.acquire()
+            connection = await pool.acquire(timeout=self._patience)
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
         try:

@@ -3,27 +3,35 @@
 from http import HTTPStatus
 from typing import Annotated, Any
 
+import msgspec
 from litestar import Request, Response, get, post
 
+from app.access import Actor
 from app.errors import NotFound, Unauthenticated
-from app.http import asked_of
+from app.http import REFRESH_PATH, asked_of
 from app.rest.bodies import BodyInvalid
+from app.rest.delivering import Delivering
 from app.rest.given import Caller, Callers, PathText, Services, body
 from app.rest.shapes import (
     OlderProfile,
     Profile,
+    Refreshed,
     Validation,
     older_profile,
     profile,
+    refreshed,
     validation,
 )
-from app.sessions import SignedIn
+from app.sessions import Issued, SignedIn
 
 _INVALID = Validation(is_valid=False)
 
 
 TokenBody = Annotated[
     Any, body("The token to check.", {"session_token": {"type": "string"}}, "session_token")
+]
+RefreshBody = Annotated[
+    Any, body("The refresh token, where no cookie has it.", {"refresh_token": {"type": "string"}})
 ]
 
 
@@ -52,32 +60,75 @@ async def logout(services: Services, caller: Caller, callers: Callers) -> Respon
     """End the session this request bears, and make the browser forget its cookie."""
     session = _required(caller).session
     await services.sessions.end(caller.actor, session.user_id, session.id, "user_logged_out")
-    name, line = callers.cookie.deletion()
-    headers = {name.decode(): line.decode()}
-    return Response(None, status_code=HTTPStatus.NO_CONTENT, headers=headers)
+    return Delivering(None, callers.cookie.deletion(), status_code=HTTPStatus.NO_CONTENT)
 
 
 @get("/sessions/validate", tags=["sessions"])
 async def validate(
     request: Request[Any, Any, Any], services: Services, callers: Callers
-) -> Validation:
-    """Say whether the token in the header or cookie is a live session; this is no use of it."""
+) -> Response[Validation]:
+    """Say whether the token in the header or cookie is a live session; this is no use of it.
+
+    The claims are the current ones. Where `session.renew_stale_tokens` is on, a token whose claims
+    are older comes with its successor, on the way that tokens take to a browser.
+    """
     asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
-    caller = await callers.of(asked, touch=False)
-    signed_in = caller.signed_in
-    return _INVALID if signed_in is None else validation(signed_in, services.sessions)
+    caller = await callers.of(asked, touch=False, with_subject=True)
+    if caller.signed_in is None:
+        return Response(_INVALID)
+    shown, renewed = await _validated(services, caller.signed_in)
+    if renewed is None or not (caller.by_cookie or callers.cookie.in_header):
+        return Response(shown)
+    return Delivering(shown, callers.cookie.token(renewed))
 
 
 @post("/sessions/validate", status_code=HTTPStatus.OK, tags=["sessions"])
 async def validate_token(data: TokenBody, services: Services) -> Validation:
-    """Say whether the token in the body is a live session; this counts as use of it."""
+    """Say whether the token in the body is a live session; this counts as use of it.
+
+    The claims are the current ones. Where `session.renew_stale_tokens` is on, a token whose claims
+    are older comes with its successor in `session_token`.
+    """
     token = data.get("session_token") if isinstance(data, dict) else None
     if not isinstance(token, str):
         raise BodyInvalid("session_token is a required field", path=("session_token",))
-    found = await services.sessions.authenticate(token)
+    found = await services.sessions.authenticate(token, with_subject=True)
     if not isinstance(found, SignedIn):
         return _INVALID
-    return validation(found, services.sessions)
+    shown, renewed = await _validated(services, found)
+    token = None if renewed is None else renewed.token
+    return msgspec.structs.replace(shown, session_token=token)
+
+
+@post(REFRESH_PATH, status_code=HTTPStatus.OK, tags=["sessions"])
+async def refresh(
+    data: RefreshBody, request: Request[Any, Any, Any], services: Services, callers: Callers
+) -> Response[Refreshed]:
+    """Exchange a refresh token, in the body or in its cookie, for a new token and its successor.
+
+    What came in the body is answered in the body, what came in a cookie in cookies.
+    """
+    asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
+    actor = Actor(origin=asked.origin)
+    given = data.get("refresh_token") if isinstance(data, dict) else None
+    if isinstance(given, str):
+        issued = await services.sessions.exchange(actor, given)
+        return Response(refreshed(issued, shown=True))
+    kept = callers.token_in_cookie(asked, callers.cookie.refresh_name)
+    if kept is None:
+        raise BodyInvalid("refresh_token is a required field", path=("refresh_token",))
+    issued = await services.sessions.exchange(actor, kept)
+    return Delivering(refreshed(issued, shown=False), callers.cookie.delivery(issued))
+
+
+async def _validated(services: Services, signed_in: SignedIn) -> tuple[Validation, Issued | None]:
+    """Show a live session with its current claims, and renew its token where that is wanted."""
+    sessions = services.sessions
+    claims = await sessions.claims.current(signed_in)
+    renewed = None
+    if services.config.session.renew_stale_tokens:
+        renewed = await sessions.renew(signed_in, claims)
+    return validation(signed_in, claims, sessions), renewed
 
 
 def _required(caller: Caller) -> SignedIn:

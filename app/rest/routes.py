@@ -19,6 +19,7 @@ _PUBLIC = [
     account.logout,
     account.validate,
     account.validate_token,
+    account.refresh,
 ]
 _ADMIN = [backend.get_metadata, backend.patch_metadata]
 

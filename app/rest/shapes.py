@@ -11,7 +11,7 @@ import msgspec
 from msgspec import Struct, field
 
 from app.metadata import Bags
-from app.sessions import Sessions, SignedIn
+from app.sessions import Issued, Sessions, SignedIn
 from app.users import Account, Email
 
 Json = Any
@@ -129,6 +129,16 @@ class Validation(Struct, frozen=True, omit_defaults=True):
     expiration_time: datetime | None = None
     user_id: str | None = None
     idle_expires_at: datetime | None = None
+    session_token: str | None = None
+
+
+class Refreshed(Struct, frozen=True, omit_defaults=True):
+    """How long the new token and its session live, and the tokens where they are not in cookies."""
+
+    expiration_time: datetime
+    session_expiration_time: datetime
+    session_token: str | None = None
+    refresh_token: str | None = None
 
 
 def named_bags(bags: Bags, private: str | None = None) -> NamedBags:
@@ -200,9 +210,8 @@ def backend_user(
     )
 
 
-def validation(signed_in: SignedIn, sessions: Sessions) -> Validation:
+def validation(signed_in: SignedIn, claims: dict[str, Json], sessions: Sessions) -> Validation:
     """Show a valid session; a claim of an application's own never hides a standard one."""
-    claims = signed_in.claims
     expires = _moment(claims["exp"])
     shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _STANDARD}
     shown |= {long: claims[short] for short, long in _STANDARD.items() if short in claims}
@@ -213,6 +222,16 @@ def validation(signed_in: SignedIn, sessions: Sessions) -> Validation:
         expiration_time=expires,
         user_id=str(signed_in.account.id),
         idle_expires_at=sessions.idle_end(signed_in.session),
+    )
+
+
+def refreshed(issued: Issued, *, shown: bool) -> Refreshed:
+    """Show what a refresh token was exchanged for."""
+    return Refreshed(
+        expiration_time=issued.expires_at,
+        session_expiration_time=issued.session.expires_at,
+        session_token=issued.token if shown else None,
+        refresh_token=issued.refresh_token if shown else None,
     )
 
 

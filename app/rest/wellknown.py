@@ -1,28 +1,26 @@
 """What anybody may ask: keys and health."""
 
-import hashlib
 from http import HTTPStatus
 from typing import Any
 
 from litestar import HttpMethod, Request, Response, get, route
 from litestar.datastructures import CacheControlHeader
 
-from app import strictjson
+from app.config.check import JWKS_KEPT
 from app.rest.given import Services
 
 _LOOKING = [HttpMethod.GET, HttpMethod.HEAD]
-_FRESH = CacheControlHeader(public=True, max_age=600)
+_FRESH = CacheControlHeader(public=True, max_age=JWKS_KEPT)
 
 
 @get("/.well-known/jwks.json", cache_control=_FRESH, tags=["keys"])
 async def jwks(request: Request[Any, Any, Any], services: Services) -> Response[bytes]:
     """Give the public keys that verify this deployment's tokens (RFC 7517)."""
-    body = strictjson.encode_bytes(services.signing_keys.jwks())
-    etag = f'"{hashlib.sha256(body).hexdigest()[:32]}"'
-    headers = {"etag": etag}
-    if etag in request.headers.get("if-none-match", ""):
+    published = await services.signing_keys.published()
+    headers = {"etag": published.etag}
+    if published.etag in request.headers.get("if-none-match", ""):
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
-    return Response(body, media_type="application/json", headers=headers)
+    return Response(published.body, media_type="application/json", headers=headers)
 
 
 @route("/health/alive", http_method=_LOOKING, tags=["health"])

@@ -1,15 +1,21 @@
-"""Sessions: issued, checked, listed, ended; and the tokens that stand for them."""
+"""Sessions: issued, checked, refreshed, listed, ended; and the tokens that stand for them."""
 
-from app.sessions.service import Issued, Session, SessionNotFound, Sessions, SignedIn
+from app.sessions.claims import TokenClaims
+from app.sessions.refreshing import RefreshTokenInvalid, RefreshTokens
+from app.sessions.service import Sessions
 from app.sessions.tokens import SessionTokens, TokenExpired, Verified
+from app.sessions.values import Issued, Session, SessionNotFound, SignedIn
 
 __all__ = [
     "Issued",
+    "RefreshTokenInvalid",
+    "RefreshTokens",
     "Session",
     "SessionNotFound",
     "SessionTokens",
     "Sessions",
     "SignedIn",
+    "TokenClaims",
     "TokenExpired",
     "Verified",
 ]

@@ -2,7 +2,8 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from piccolo.querystring import QueryString
@@ -14,24 +15,30 @@ from app.config import sections
 from app.errors import NotFound
 from app.ids import new_id
 from app.keys import TokenInvalid
-from app.metadata import Bags
-from app.persistence import Row, fetch, fetch_composed, fetch_row, transaction
+from app.persistence import Row, fetch, fetch_composed, transaction
+from app.sessions.claims import TokenClaims, are_same
+from app.sessions.refreshing import RefreshToken, RefreshTokenInvalid, RefreshTokens
 from app.sessions.tables import SessionRow
 from app.sessions.tokens import SessionTokens, TokenExpired
-from app.users import Account, Users
+from app.sessions.values import (
+    Issued,
+    Session,
+    SessionNotFound,
+    SignedIn,
+    signed_in_of,
+    signed_in_row,
+)
 from app.users.paging import Page, PageRequest
 
 _COLUMNS = "id, user_id, ip_address, user_agent, created_at, last_used_at, expires_at"
-_SIGNED_IN = """
-SELECT s.user_id, s.ip_address, s.user_agent, s.created_at AS started_at, s.last_used_at,
-       s.expires_at, u.username, u.name, u.given_name, u.family_name, u.picture, u.locale,
-       u.created_at, u.updated_at, u.last_sign_in_at, m.public_bag, m.unsafe_bag, m.version
-FROM user_session s
-JOIN app_user u ON u.id = s.user_id
-JOIN user_metadata m ON m.user_id = s.user_id
-WHERE s.id = $1
+_LOCK_SESSION = f"""
+SELECT {_COLUMNS}, refresh_count, refreshed_at FROM user_session WHERE id = $1 FOR UPDATE
 """
-_LOCK_USER = "SELECT id, username FROM app_user WHERE id = $1 FOR UPDATE"
+_COUNT_REFRESH = """
+UPDATE user_session SET refresh_count = refresh_count + 1, refreshed_at = $2, last_used_at = $2
+WHERE id = $1
+"""
+_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _EVICT = """
 DELETE FROM user_session WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN (
     SELECT id FROM user_session WHERE user_id = $1 AND expires_at > $2
@@ -40,46 +47,7 @@ DELETE FROM user_session WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN (
 _TOUCH = "UPDATE user_session SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2"
 _TOUCH_EVERY = timedelta(seconds=60)
 _USER_AGENT_KEPT = 400
-
-
-class SessionNotFound(NotFound):
-    """No such session, or not this user's."""
-
-    message = "There is no such session."
-
-    def __init__(self) -> None:
-        super().__init__(path=("session_id",))
-
-
-@dataclass(frozen=True, slots=True)
-class Session:
-    """A session as it stands."""
-
-    id: UUID
-    user_id: UUID
-    ip_address: str | None
-    user_agent: str | None
-    created_at: datetime
-    last_used_at: datetime
-    expires_at: datetime
-
-
-@dataclass(frozen=True, slots=True)
-class SignedIn:
-    """A live session with its user, read in one statement; the private bag is not among it."""
-
-    session: Session
-    account: Account
-    bags: Bags
-    claims: dict[str, object]
-
-
-@dataclass(frozen=True, slots=True)
-class Issued:
-    """A new session and the token that stands for it."""
-
-    session: Session
-    token: str
+_REFRESH_GRACE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,16 +56,20 @@ class Sessions:
 
     config: sections.Session
     tokens: SessionTokens
-    users: Users
+    refresh_tokens: RefreshTokens
+    claims: TokenClaims
     audit: AuditLog
     clock: Clock
 
-    async def authenticate(self, token: str, *, touch: bool = True) -> SignedIn | SessionFault:
+    async def authenticate(
+        self, token: str, *, touch: bool = True, with_subject: bool = False
+    ) -> SignedIn | SessionFault:
         """Give the live session a token stands for, or what is wrong with it.
 
         Args:
             token: The token as the request bears it.
             touch: Whether this counts as use of the session.
+            with_subject: Whether what the current claims are made from is read as well.
         """
         try:
             verified = await self.tokens.read(token)
@@ -105,17 +77,17 @@ class Sessions:
             return "expired"
         except TokenInvalid:
             return "invalid"
-        row = await fetch_row(_SIGNED_IN, verified.session_id)
+        row = await signed_in_row(verified.session_id, with_subject=with_subject)
         if row is None:
             return "revoked"
         if row["user_id"] != verified.user_id:
             return "invalid"
         now = self.clock()
-        if row["expires_at"] <= now or self._is_idle(row["last_used_at"], now):
+        if self._has_ended(row["expires_at"], row["last_used_at"], now):
             return "expired"
         if touch and now - row["last_used_at"] >= self._touch_every():
             await fetch(_TOUCH, verified.session_id, now)
-        return _signed_in(verified.session_id, row, verified.claims)
+        return signed_in_of(verified.session_id, row, verified.claims, with_subject=with_subject)
 
     async def issue(self, actor: Actor, user_id: UUID, origin: Origin | None = None) -> Issued:
         """Begin a session and end the oldest ones beyond the limit (SEC-029).
@@ -129,19 +101,50 @@ class Sessions:
             NotFound: There is no such user.
         """
         async with transaction():
-            rows = await fetch(_LOCK_USER, user_id)
-            if not rows:
-                raise NotFound("There is no such user.", path=("user_id",))
+            await self._lock_user(user_id)
             now = self.clock()  # under the lock, so that who comes later is also the newer
             await fetch(_EVICT, user_id, now, self.config.limit - 1)
             session = self._new(user_id, origin or Origin(), now)
             await SessionRow.insert(
                 SessionRow(**{name: getattr(session, name) for name in Session.__slots__})
             )
-            claims = await self._claims(session, rows[0]["username"])
             details = {"session_id": str(session.id)}
             await self.audit.record("session_created", actor, subject=user_id, details=details)
-        return Issued(session, self.tokens.mint(claims, now, session.expires_at))
+        return await self._issued(session, now, refreshed=0)
+
+    async def exchange(self, actor: Actor, text: str) -> Issued:
+        """Exchange a refresh token for a new token and a new refresh token.
+
+        A token that was exchanged within the last 30 seconds gives the same successor again, for
+        answers that were lost and for several windows of a browser. Exchanged later, it is in two
+        hands: the session ends (RFC 9700 §4.14.2).
+
+        Raises:
+            RefreshTokenInvalid: It is none of ours, its session has ended, or it was used before.
+        """
+        if not self.config.access_token_lifespan:
+            raise RefreshTokenInvalid
+        presented = self.refresh_tokens.read(text)
+        async with transaction():
+            rows = await fetch(_LOCK_SESSION, presented.session_id)
+            now = self.clock()
+            count = await self._counted(actor, presented, rows[0], now) if rows else None
+        if count is None:
+            raise RefreshTokenInvalid
+        session = Session(**{name: rows[0][name] for name in Session.__slots__})
+        return await self._issued(session, now, refreshed=count)
+
+    async def renew(self, signed_in: SignedIn, current: dict[str, Any]) -> Issued | None:
+        """Mint a token with the current claims, or none where the token has them already.
+
+        It ends when the old one does: what is renewed are the claims, not the session (SEC-028).
+        """
+        if are_same(current, signed_in.claims):
+            return None
+        now = self.clock()
+        token = await self.tokens.mint({**current, "iat": int(now.timestamp())})
+        expires_at = datetime.fromtimestamp(current["exp"], UTC)
+        return Issued(signed_in.session, token, now, expires_at)
 
     async def end(self, actor: Actor, user_id: UUID, session_id: UUID, event: Event) -> None:
         """End one session of a user (SEC-025).
@@ -163,8 +166,7 @@ class Sessions:
             NotFound: There is no such user.
         """
         async with transaction():
-            if not await fetch(_LOCK_USER, user_id):
-                raise NotFound("There is no such user.", path=("user_id",))
+            await self._lock_user(user_id)
             query = SessionRow.delete().where(SessionRow.user_id == user_id)
             if keep is not None:
                 query = query.where(SessionRow.id != keep)
@@ -208,9 +210,46 @@ class Sessions:
             return None
         return min(session.last_used_at + self.config.idle_timeout, session.expires_at)
 
-    def _is_idle(self, last_used_at: datetime, now: datetime) -> bool:
+    async def _lock_user(self, user_id: UUID) -> None:
+        if not await fetch(_LOCK_USER, user_id):
+            raise NotFound("There is no such user.", path=("user_id",))
+
+    async def _counted(
+        self, actor: Actor, presented: RefreshToken, row: Row, now: datetime
+    ) -> int | None:
+        """Count a refresh, and give the count that the new refresh token bears; None to refuse."""
+        if self._has_ended(row["expires_at"], row["last_used_at"], now):
+            return None
+        count: int = row["refresh_count"]
+        if presented.count == count:
+            await fetch(_COUNT_REFRESH, row["id"], now)
+            return count + 1
+        if presented.count == count - 1 and now - row["refreshed_at"] <= _REFRESH_GRACE:
+            return count
+        await SessionRow.delete().where(SessionRow.id == row["id"])
+        details = {"session_id": str(row["id"])}
+        await self.audit.record(
+            "session_refresh_reused", actor, subject=row["user_id"], details=details
+        )
+        return None
+
+    async def _issued(self, session: Session, now: datetime, *, refreshed: int) -> Issued:
+        lifespan = self.config.access_token_lifespan
+        expires_at = min(now + lifespan, session.expires_at) if lifespan else session.expires_at
+        identity = {"sub": str(session.user_id), "session_id": str(session.id)}
+        claims = {**identity, **self.tokens.times(now, expires_at)}
+        complete = await self.claims.of(session.user_id, claims)
+        if complete is None:  # deleted since
+            raise NotFound("There is no such user.", path=("user_id",))
+        token = await self.tokens.mint(complete)
+        if not lifespan:
+            return Issued(session, token, now, expires_at)
+        refresh = self.refresh_tokens.write(RefreshToken(session.id, refreshed))
+        return Issued(session, token, now, expires_at, refresh)
+
+    def _has_ended(self, expires_at: datetime, last_used_at: datetime, now: datetime) -> bool:
         timeout = self.config.idle_timeout
-        return bool(timeout) and now - last_used_at > timeout
+        return expires_at <= now or (bool(timeout) and now - last_used_at > timeout)
 
     def _touch_every(self) -> timedelta:
         timeout = self.config.idle_timeout
@@ -227,49 +266,3 @@ class Sessions:
             last_used_at=now,
             expires_at=now + self.config.lifespan,
         )
-
-    async def _claims(self, session: Session, username: str | None) -> dict[str, object]:
-        claims: dict[str, object] = {
-            "sub": str(session.user_id),
-            "session_id": str(session.id),
-        }
-        emails = (await self.users.emails_of([session.user_id]))[session.user_id]
-        primary = next((email for email in emails if email.is_primary), None)
-        if primary is not None:
-            claims["email"] = {
-                "address": primary.address,
-                "is_primary": True,
-                "is_verified": primary.is_verified,
-            }
-        if username is not None:
-            claims["username"] = username
-        return claims
-
-
-def _signed_in(session_id: UUID, row: Row, claims: dict[str, object]) -> SignedIn:
-    user_id = row["user_id"]
-    return SignedIn(
-        session=Session(
-            session_id,
-            user_id,
-            row["ip_address"],
-            row["user_agent"],
-            row["started_at"],
-            row["last_used_at"],
-            row["expires_at"],
-        ),
-        account=Account(
-            user_id,
-            row["username"],
-            row["name"],
-            row["given_name"],
-            row["family_name"],
-            row["picture"],
-            row["locale"],
-            row["created_at"],
-            row["updated_at"],
-            row["last_sign_in_at"],
-        ),
-        bags=Bags(user_id, row["public_bag"], row["unsafe_bag"], None, row["version"]),
-        claims=claims,
-    )

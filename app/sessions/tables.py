@@ -1,6 +1,6 @@
 """The table of sessions."""
 
-from piccolo.columns import UUID, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -14,3 +14,5 @@ class SessionRow(Table, tablename="user_session"):
     created_at = Timestamptz()
     last_used_at = Timestamptz()
     expires_at = Timestamptz()
+    refresh_count = BigInt(default=0)
+    refreshed_at = Timestamptz(null=True, default=None)

@@ -58,16 +58,19 @@ class SessionTokens:
     clock: Clock
     _seen: _Seen = field(default_factory=_Seen)
 
-    def mint(self, claims: dict[str, Any], issued_at: datetime, expires_at: datetime) -> str:
-        """Sign a token that carries *claims* and the standard ones, which win."""
-        standard: dict[str, Any] = {
+    def times(self, issued_at: datetime, expires_at: datetime) -> dict[str, Any]:
+        """Give the claims of every token: when, until when, for whom, by whom."""
+        claims: dict[str, Any] = {
             "iat": int(issued_at.timestamp()),
             "exp": int(expires_at.timestamp()),
             "aud": list(self.audience),
         }
-        if self.issuer:
-            standard["iss"] = self.issuer
-        return self.keys.sign({**claims, **standard})
+        return {**claims, "iss": self.issuer} if self.issuer else claims
+
+    async def mint(self, claims: dict[str, Any]) -> str:
+        """Sign a token that carries *claims*, which are all it carries."""
+        await self.keys.refresh()
+        return await self.keys.sign(claims)
 
     async def read(self, token: str) -> Verified:
         """Give what a token says.
@@ -76,13 +79,14 @@ class SessionTokens:
             TokenInvalid: It is not a session token of this deployment.
             TokenExpired: It was one.
         """
+        await self.keys.refresh()
         seen = self._seen
         if seen.generation != self.keys.generation:
             seen.tokens.clear()
             seen.generation = self.keys.generation
         verified = seen.tokens.get(token)
         if verified is None:
-            verified = await self._verify(token)
+            verified = self._verify(token)
             if len(seen.tokens) >= _REMEMBERED:
                 del seen.tokens[next(iter(seen.tokens))]
             seen.tokens[token] = verified
@@ -93,9 +97,7 @@ class SessionTokens:
             raise TokenInvalid
         return verified
 
-    async def _verify(self, token: str) -> Verified:
-        if not self.keys.knows(token):
-            await self.keys.refresh()
+    def _verify(self, token: str) -> Verified:
         claims = self.keys.verify(token)
         self._check_audience(claims)
         expires, issued = _time(claims, "exp"), _time(claims, "iat")

@@ -11,9 +11,6 @@ from app.claims.gjson import MAX_PATH, Result, Type, get, plain_path
 VECTORS = Path(__file__).parents[1] / "vectors" / "gjson.json"
 CASES = json.loads(VECTORS.read_text(encoding="utf-8"))["cases"]
 
-EXCEPTIONS: dict[str, str] = {}
-"""Cases that we answer otherwise than the reference engine, by id, each with the reason."""
-
 NONE = Result(exists=False, type=Type.NONE, raw="", string="")
 
 json_values = st.recursive(
@@ -33,15 +30,8 @@ def raw(document: str, path: str) -> str | None:
     [pytest.param(c, id=f"{c['id']}{'-quirk' * c.get('quirk', False)}") for c in CASES],
 )
 def test_a_recorded_case_of_the_reference_engine_comes_out_the_same(case):
-    if case["id"] in EXCEPTIONS:
-        pytest.skip(EXCEPTIONS[case["id"]])
     found = get(case["json"], case["path"])
     assert found == Result(case["exists"], Type(case["type"]), case["raw"], case["string"])
-
-
-def test_every_listed_exception_names_a_case_and_a_reason():
-    assert EXCEPTIONS.keys() <= {case["id"] for case in CASES}
-    assert all(EXCEPTIONS.values())
 
 
 @given(json_values, st.data())

@@ -221,11 +221,22 @@ class TestEnvironment:
     def test_a_variable_goes_where_the_file_has_no_section(self, read):
         assert read("session:", SESSION_COOKIE_NAME="x").session.cookie.name == "x"
 
-    def test_every_setting_but_a_list_of_objects_has_a_variable_that_works(self, read):
-        for setting in settings():
-            assert re.fullmatch(r"[A-Z0-9_]+", setting.variables[0])
+    def test_every_setting_but_a_map_has_a_variable(self):
+        without = [setting.name for setting in settings() if not setting.variables]
+        assert without == ["session.jwt_template.claims"]
         names = [name for setting in settings() for name in setting.variables]
+        assert all(re.fullmatch(r"[A-Z0-9_]+", name) for name in names)
         assert len(names) == len(set(names))
+
+    def test_a_map_is_not_read_from_a_variable(self, read):
+        """The reference's rule: the variable is there for nobody."""
+        claims = read("", SESSION_JWT_TEMPLATE_CLAIMS='{"a": 1}').session.jwt_template.claims
+        assert claims == {}
+
+    def test_null_is_a_value_in_claims_and_nowhere_else(self, read):
+        config = read("session: {lifespan: null, jwt_template: {claims: {a: null, b: [null]}}}")
+        assert config.session.lifespan == Config().session.lifespan
+        assert config.session.jwt_template.claims == {"a": None, "b": [None]}
 
 
 class TestSecrets:
@@ -323,7 +334,9 @@ class TestReference:
         assert config["properties"]["secret_keys"]["items"] == {"type": "string", "writeOnly": True}
         lifespan = sections["Session"]["properties"]["lifespan"]
         assert lifespan["type"] == "string"
-        assert lifespan["description"] == "How long a session and its token live."
+        assert lifespan["description"] == (
+            "How long a session lives, and its token where that is not shorter."
+        )
         assert sections["Session"]["properties"]["limit"]["minimum"] == 1
 
 

@@ -12,6 +12,11 @@ from app.assembly import Services, assemble
 from app.config import Config
 from app.persistence import fetch
 
+_KEEP_THE_FIRST_KEY = """
+DELETE FROM signing_key
+WHERE id NOT IN (SELECT id FROM signing_key ORDER BY created_at, id LIMIT 1)
+"""
+
 
 @dataclass(frozen=True)
 class House:
@@ -40,10 +45,11 @@ def clock(house: House) -> Any:
 
 @pytest.fixture
 async def services(house: House, clock: Any) -> Services:
-    """The services over a database with no row in it but their signing key."""
+    """The services over a database with no row in it but their first signing key."""
     for table in TABLES:
         if table != "signing_key":
             await fetch(f"DELETE FROM {table}")
+    await fetch(_KEEP_THE_FIRST_KEY)
     await house.services.signing_keys.load()
     return house.services
 

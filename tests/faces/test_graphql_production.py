@@ -190,7 +190,7 @@ def broken(services):
         private_of, words = Broken.private_of, Broken.words
 
     users, bags = services.users, services.metadata
-    metadata = BrokenMetadata(bags.config, bags.audit)
+    metadata = BrokenMetadata(bags.config, bags.templates, bags.audit)
     return replace(
         services,
         metadata=metadata,

@@ -181,7 +181,7 @@ async def test_the_private_bag_is_not_even_read(services):
         async def private_of(self, user_ids):
             raise RuntimeError("the private bag was read")
 
-    metadata = Unreadable(services.metadata.config, services.metadata.audit)
+    metadata = Unreadable(services.metadata.config, services.templates, services.metadata.audit)
     seen = await Stage(replace(services, metadata=metadata)).observe(PRIVATE)
     assert not [what for what, text in seen if "INTERNAL" in text or text.startswith("500")]
 

@@ -8,23 +8,20 @@ from uuid import UUID
 import jwt
 import pytest
 from databases import Fresh, environment_of, visiting
-from factories import with_config
+from keys.lives import configured, events, look, published, rotated, signer
 from msgspec.structs import replace
 
-from app.assembly import Services, assemble
+from app.access import SYSTEM
+from app.assembly import assemble
 from app.config import Config, Secret
-from app.config.sections import KeyManagement, Secrets
-from app.keys import KeysUnreadable, TokenInvalid, pairs
-from app.keys.tables import SigningKey
+from app.keys import KeysUnreadable, TokenInvalid, encryption_secrets, pairs
+from app.keys.sealing import Sealer
+from app.keys.tables import SigningKeyRow
 from app.persistence import fetch
 
 ALGORITHMS = ("ES256", "RS256", "EdDSA")
+NEW = "a-new-secret-of-mine"
 PRIVATE_MEMBERS = {"d", "p", "q", "dp", "dq", "qi", "oth", "k"}
-
-
-def by_algorithm(services: Services, algorithm: str) -> Services:
-    secrets = Secrets(key_management=KeyManagement(algorithm=algorithm))
-    return assemble(with_config(services, secrets=secrets), clock=services.clock)
 
 
 @pytest.fixture
@@ -71,12 +68,12 @@ class TestLoad:
     async def test_the_first_start_makes_a_key_of_the_configured_algorithm(
         self, keyless, algorithm
     ):
-        services = by_algorithm(keyless, algorithm)
+        services = configured(keyless, algorithm=algorithm)
         await services.signing_keys.load()
         (published,) = services.signing_keys.jwks()["keys"]
         assert published["alg"] == algorithm
         assert UUID(published["kid"]).version == 7
-        token = services.signing_keys.sign({"a": 1})
+        token = await services.signing_keys.sign({"a": 1})
         assert jwt.get_unverified_header(token) == {
             "alg": algorithm,
             "kid": published["kid"],
@@ -86,10 +83,10 @@ class TestLoad:
         assert jwt.decode(token, jwt.PyJWK(published).key, [algorithm]) == {"a": 1}
 
     async def test_a_later_start_keeps_the_key_whatever_algorithm_is_configured_now(self, services):
-        again = by_algorithm(services, "EdDSA")
+        again = configured(services, algorithm="EdDSA")
         await again.signing_keys.load()
         assert again.signing_keys.jwks() == services.signing_keys.jwks()
-        assert again.signing_keys.verify(services.signing_keys.sign({"a": 1})) == {"a": 1}
+        assert again.signing_keys.verify(await services.signing_keys.sign({"a": 1})) == {"a": 1}
 
     async def test_services_that_start_together_make_one_key(self, keyless):
         started = [assemble(keyless.config, clock=keyless.clock) for _ in range(5)]
@@ -147,67 +144,122 @@ class TestLoad:
             assert rotated.signing_keys.jwks() == services.signing_keys.jwks()
 
 
+class TestSecondSecret:
+    """Secrets are changed by adding the new one, and then by taking the old one out (SEC-120)."""
+
+    async def test_the_first_secret_seals_anew_what_another_has_sealed(self, services, clock):
+        """SEC-119, SEC-120"""
+        old = encryption_secrets(services.config)
+        token = await services.signing_keys.sign({"a": 1})
+        await rotated(services, clock)
+        before = services.signing_keys.jwks()
+        second = assemble(_with_secrets(services.config, *old, NEW), clock=clock)
+        await second.signing_keys.load()
+        assert "signing_keys_resealed" not in await events()
+        first = assemble(_with_secrets(services.config, NEW, *old), clock=clock)
+        await first.signing_keys.load()
+        (record,) = await fetch("SELECT * FROM audit_event WHERE type = 'signing_keys_resealed'")
+        assert json.loads(record["details"]) == {"count": 2}
+        alone = assemble(_with_secrets(services.config, NEW), clock=clock)
+        await alone.signing_keys.load()
+        assert alone.signing_keys.jwks() == before
+        assert alone.signing_keys.verify(token) == {"a": 1}
+        assert (await events()).count("signing_keys_resealed") == 1
+        for row in await fetch("SELECT * FROM signing_key"):
+            place = f"signing_key:{row['id']}"
+            assert json.loads(Sealer([NEW]).open(row["sealed_private_key"], place))["d"]
+        without = assemble(_with_secrets(services.config, *old), clock=clock)
+        with pytest.raises(KeysUnreadable):
+            await without.signing_keys.load()
+
+    async def test_a_replica_that_has_not_heard_of_it_goes_on(self, services, clock, caplog):
+        """SEC-120: it has opened its keys; one that it cannot open is left out, and it says so."""
+        old = encryption_secrets(services.config)
+        first = assemble(_with_secrets(services.config, NEW, *old), clock=clock)
+        await first.signing_keys.load()
+        (kid,) = published(services)
+        await look(services)
+        assert await signer(services) == kid
+        clock.advance(seconds=1)
+        made = await first.signing_keys.rotate(SYSTEM, now=True)
+        caplog.set_level("ERROR")
+        for _ in range(3):
+            await look(services)
+        assert published(services) == [kid]
+        assert await signer(services) == kid
+        assert first.signing_keys.verify(await services.signing_keys.sign({"a": 1})) == {"a": 1}
+        (said,) = caplog.records
+        assert (said.kid, said.code) == (made.kid, "keys_unreadable")
+
+    async def test_what_cannot_be_opened_is_not_sealed_anew(self, services, clock):
+        """SEC-120"""
+        before = await fetch("SELECT * FROM signing_key")
+        with pytest.raises(KeysUnreadable):
+            await assemble(_with_secrets(services.config, NEW)).signing_keys.load()
+        assert await fetch("SELECT * FROM signing_key") == before
+
+
 class TestUse:
     async def test_an_older_key_still_verifies_and_is_still_published(self, services, clock):
         """SEC-033"""
-        old = services.signing_keys.sign({"a": 1})
-        await fetch("UPDATE signing_key SET state = 'retired'")
-        clock.advance(seconds=1)
+        old = await services.signing_keys.sign({"a": 1})
+        await rotated(services, clock)
         again = assemble(services.config, clock=clock)
         await again.signing_keys.load()
         newest, oldest = again.signing_keys.jwks()["keys"]
-        assert oldest == services.signing_keys.jwks()["keys"][0]
+        assert oldest["kid"] == jwt.get_unverified_header(old)["kid"]
         assert again.signing_keys.verify(old) == {"a": 1}
-        assert jwt.get_unverified_header(again.signing_keys.sign({}))["kid"] == newest["kid"]
+        assert await signer(again) == newest["kid"]
 
     async def test_a_key_that_another_replica_has_made_is_found(self, services, clock):
         """SEC-033"""
-        await fetch("UPDATE signing_key SET state = 'retired'")
-        clock.advance(seconds=1)
         other = assemble(services.config, clock=clock)
         await other.signing_keys.load()
-        token = other.signing_keys.sign({"a": 1})
+        clock.advance(seconds=1)
+        await other.signing_keys.rotate(SYSTEM, now=True)
+        token = await other.signing_keys.sign({"a": 1})
         before = services.signing_keys.generation
-        assert not services.signing_keys.knows(token)
         with pytest.raises(TokenInvalid):
             services.signing_keys.verify(token)
-        services.signing_keys._ring.read_at = time.monotonic() - 1
-        await services.signing_keys.refresh()
+        await look(services)
         assert services.signing_keys.verify(token) == {"a": 1}
         assert services.signing_keys.generation == before + 1
 
     async def test_unknown_keys_are_looked_for_at_most_once_a_second(self, services, clock):
         """SEC-020: a stream of forged key ids is no stream of statements."""
         other = assemble(services.config, clock=clock)
-        await fetch("UPDATE signing_key SET state = 'retired'")
         await other.signing_keys.load()
-        token = other.signing_keys.sign({})
+        clock.advance(seconds=1)
+        await other.signing_keys.rotate(SYSTEM, now=True)
+        token = await other.signing_keys.sign({})
         services.signing_keys._ring.read_at = time.monotonic() + 60
         await services.signing_keys.refresh()
-        assert not services.signing_keys.knows(token)
+        with pytest.raises(TokenInvalid):
+            services.signing_keys.verify(token)
 
     async def test_nothing_is_signed_before_the_keys_are_read(self, services):
         fresh_services = assemble(services.config)
         with pytest.raises(RuntimeError):
-            fresh_services.signing_keys.sign({})
+            await fresh_services.signing_keys.sign({})
         assert fresh_services.signing_keys.jwks() == {"keys": []}
 
     async def test_a_token_of_another_kind_is_refused(self, services):
         """SEC-023"""
         keys = services.signing_keys
         for typ in ("JWT", "webhook+jwt", "at+jwt"):
-            token = keys.sign({"a": 1}, typ=typ)
+            token = await keys.sign({"a": 1}, typ=typ)
             assert keys.verify(token, typ=typ) == {"a": 1}
             for other in {"JWT", "webhook+jwt", "at+jwt", "jwt", ""} - {typ}:
                 with pytest.raises(TokenInvalid):
                     keys.verify(token, typ=other)
 
-    async def test_the_public_set_never_holds_a_private_member(self, keyless):
+    async def test_the_public_set_never_holds_a_private_member(self, keyless, clock):
         """SEC-033"""
         for algorithm in ALGORITHMS:
-            await fetch("UPDATE signing_key SET state = 'retired'")
-            last = by_algorithm(keyless, algorithm)
+            last = configured(keyless, algorithm=algorithm)
             await last.signing_keys.load()
+            clock.advance(seconds=1)
+            await last.signing_keys.rotate(SYSTEM, now=True)
         published = last.signing_keys.jwks()["keys"]
         assert {key["alg"] for key in published} == set(ALGORITHMS)
         for key in published:
@@ -216,12 +268,10 @@ class TestUse:
 
 
 async def test_the_table_is_read_as_it_was_written(services):
-    (row,) = await SigningKey.select()
-    assert (row["state"], row["algorithm"], row["created_at"]) == (
-        "active",
-        "ES256",
-        services.clock(),
-    )
+    (row,) = await SigningKeyRow.select()
+    now = services.clock()
+    assert (row["algorithm"], row["created_at"], row["activates_at"]) == ("ES256", now, now)
+    assert (row["published_until"], row["kms_key_id"]) == (None, None)
     (event,) = await fetch("SELECT * FROM audit_event WHERE type = 'signing_key_created'")
     assert (event["actor_kind"], event["actor_id"]) == ("system", None)
     assert json.loads(event["details"]) == {"kid": str(row["id"]), "algorithm": "ES256"}

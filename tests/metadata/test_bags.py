@@ -277,7 +277,7 @@ class TestCaps:
     async def test_explicit_caps_hold_to_the_unit(self, services, bag, unit, fits, exceeds):
         """SEC-007: exactly the cap is accepted, one more is refused."""
         caps = BagLimits(**{bag: BagLimit(max=20, unit=unit)})
-        metadata = Metadata(UserMetadata(limits=caps), services.audit)
+        metadata = Metadata(UserMetadata(limits=caps), services.templates, services.audit)
         user = await make_user(services)
         after = await metadata.change(SYSTEM, user.id, BagChanges(**{bag: {"k": fits}}))
         with pytest.raises(MetadataTooLarge) as refused:
@@ -289,7 +289,7 @@ class TestCaps:
     async def test_a_bag_above_a_cap_that_was_lowered_can_still_shrink(self, services):
         user = await make_user(services, public={"a": "x" * 100, "b": 1})
         lowered = UserMetadata(limits=BagLimits(public=BagLimit(max=20)))
-        metadata = Metadata(lowered, services.audit)
+        metadata = Metadata(lowered, services.templates, services.audit)
         with pytest.raises(MetadataTooLarge):
             await metadata.change(SYSTEM, user.id, BagChanges(public={"b": 2}))
         after = await metadata.change(SYSTEM, user.id, BagChanges(public={"a": None}))

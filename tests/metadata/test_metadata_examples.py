@@ -200,7 +200,7 @@ CASES = [
 @pytest.mark.parametrize(("example", "rules"), CASES)
 async def test_a_worked_example_holds(services: Services, example: Example, rules: str):
     """SEC-005, SEC-006, SEC-007"""
-    metadata = Metadata(sections.UserMetadata(limits=rules), services.audit)
+    metadata = Metadata(sections.UserMetadata(limits=rules), services.templates, services.audit)
     user = await make_user(services)
     before = {"public": "{}", "private": "{}", "unsafe": "{}"} | _bags(example.before)
     await _change(metadata, user.id, before, Mode.REPLACE)

@@ -18,6 +18,7 @@ KINDS = {
     "Text": "text",
     "Boolean": "boolean",
     "BigInt": "bigint",
+    "Integer": "integer",
     "Timestamptz": "timestamp with time zone",
 }
 
@@ -146,7 +147,10 @@ class TestRefusal:
     async def test_a_history_that_began_elsewhere_is_left_alone(self, new):
         """SEC-135"""
         await new.up()
-        await fetch("UPDATE schema_migration SET id = '2000-01-01T00:00:00:000000'")
+        first = (await fetch("SELECT min(id) AS id FROM schema_migration"))[0]["id"]
+        await fetch(
+            "UPDATE schema_migration SET id = '2000-01-01T00:00:00:000000' WHERE id = $1", first
+        )
         await _is_refused(new, "2000-01-01T00:00:00:000000")
 
 

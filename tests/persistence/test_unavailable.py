@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import contextvars
 import socket
 import sqlite3
 import time
@@ -33,6 +34,7 @@ from app.persistence import (
     transaction,
 )
 from app.persistence import database as here
+from app.persistence.postgres import PooledPostgres
 from app.persistence.sqlite import LongLivedSqlite
 
 
@@ -390,3 +392,46 @@ async def _cut_all(url: str) -> None:
         "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
         f"WHERE application_name = 'sekisho' AND datname = '{urlsplit(url).path[1:]}'",
     )
+
+
+class TestPatience:
+    """SEC-130: who waits for the database is told so in the end, whatever it waits for."""
+
+    async def engine(self, postgres):
+        engine = PooledPostgres(config_of(postgres, DATABASE_POOL="1").database, patience=0.2)
+        await engine.open()
+        return engine
+
+    async def test_nobody_waits_for_ever_for_a_free_connection(self, postgres):
+        engine = await self.engine(postgres)
+        try:
+            async with engine.open_transaction():
+                for ask in (self.outside(engine.fetch), self.outside(engine.fetch_row)):
+                    with pytest.raises(DatabaseUnavailable):
+                        await ask
+                with pytest.raises(DatabaseUnavailable):
+                    await self.outside(self.begin, engine)
+            assert await engine.fetch("SELECT 1 AS one", ())
+        finally:
+            await engine.close()
+
+    async def test_nobody_waits_for_ever_for_an_answer(self, postgres):
+        engine = await self.engine(postgres)
+        try:
+            with pytest.raises(DatabaseUnavailable):
+                await engine.fetch("SELECT pg_sleep(5)", ())
+            assert await engine.fetch("SELECT 1 AS one", ())
+        finally:
+            await engine.close()
+
+    @staticmethod
+    async def begin(engine):
+        async with engine.open_transaction():
+            raise AssertionError
+
+    @staticmethod
+    async def outside(ask, *given):
+        """Ask as another request would, which is not part of the open transaction."""
+        context = contextvars.Context()
+        args = given or ("SELECT 1 AS one", ())
+        return await asyncio.get_running_loop().create_task(ask(*args), context=context)

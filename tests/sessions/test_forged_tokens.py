@@ -480,13 +480,8 @@ async def guarded(services: Services) -> Services:
 
 @pytest.fixture
 async def good(guarded: Services) -> Good:
-    issued = await make_session(guarded, await make_user(guarded))
     others = await make_session(guarded, await make_user(guarded))
-    header, claims = (json.loads(_raw(part)) for part in issued.token.split(".")[:2])
-    (jwk,) = guarded.signing_keys.jwks()["keys"]
-    pair = guarded.signing_keys._ring.active
-    assert pair is not None
-    return Good(issued.token, pair, str(others.session.id), jwk, header, claims)
+    return await _good_of(guarded, str(others.session.id))
 
 
 async def verdict(services: Services, token: str) -> str:
@@ -577,11 +572,8 @@ async def test_a_key_of_each_algorithm_refuses_the_others(services, algorithm):
     secrets = Secrets(key_management=KeyManagement(algorithm=algorithm))
     other = assemble(replace(services.config, secrets=secrets), clock=services.clock)
     await other.signing_keys.load()
-    issued = await make_session(other, await make_user(other))
-    header, claims = (json.loads(_raw(part)) for part in issued.token.split(".")[:2])
-    pair = other.signing_keys._ring.active
-    (jwk,) = other.signing_keys.jwks()["keys"]
-    good = Good(issued.token, pair, "", jwk, header, claims)
+    good = await _good_of(other, "")
+    header, claims, pair, jwk = good.header, good.claims, good.pair, good.jwk
     assert header["alg"] == algorithm
     assert await verdict(other, good.token) == "live"
     pem = pair.public.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
@@ -597,3 +589,55 @@ async def test_a_key_of_each_algorithm_refuses_the_others(services, algorithm):
     for token in forgeries:
         assert await verdict(other, token) == "invalid"
     assert await verdict(other, good.token) == "live"
+
+
+@pytest.mark.one_database
+async def test_the_table_holds_for_every_key_of_a_rotation(guarded, good, clock):
+    """SEC-019, SEC-020, SEC-021, SEC-022, SEC-023"""
+    clock.advance(seconds=1)
+    await guarded.signing_keys.rotate(SYSTEM, now=True)
+    later = await _good_of(guarded, good.others_session)
+    assert later.header["kid"] != good.header["kid"]
+    for one, other in ((good, later), (later, good)):
+        for name, forgery in FORGERIES.items():
+            assert await verdict(guarded, forgery(one)) == "invalid", name
+        for token in (
+            one.headed(kid=other.header["kid"]),
+            one.signed(pair=other.pair),
+            one.signed(one.header | {"alg": "EdDSA"}, None, ATTACKERS["EdDSA"]),
+        ):
+            assert await verdict(guarded, token) == "invalid"
+        assert await verdict(guarded, one.token) == "live"
+
+
+@pytest.mark.one_database
+async def test_keys_of_several_algorithms_do_not_stand_in_for_each_other(guarded, good, clock):
+    """SEC-019"""
+    found = [good]
+    for algorithm in ("EdDSA", "RS256"):
+        secrets = Secrets(key_management=KeyManagement(algorithm=algorithm))
+        following = assemble(replace(guarded.config, secrets=secrets), clock=clock)
+        await following.signing_keys.load()
+        clock.advance(seconds=1)
+        await following.signing_keys.rotate(SYSTEM, now=True)
+        found.append(await _good_of(following, good.others_session))
+    for one in found:
+        assert await verdict(following, one.token) == "live"
+        for other in found:
+            if one is not other:
+                swaps = ({"alg": other.header["alg"]}, {"kid": other.header["kid"]}, other.header)
+                for swap in swaps:
+                    for pair in (one.pair, other.pair):
+                        if swap is other.header and pair is other.pair:
+                            continue  # that is a good token of the other key
+                        token = one.signed(one.header | swap, None, pair)
+                        assert await verdict(following, token) == "invalid"
+
+
+async def _good_of(services: Services, others_session: str) -> Good:
+    """A good token of the key that signs now."""
+    issued = await make_session(services, await make_user(services))
+    header, claims = (json.loads(_raw(part)) for part in issued.token.split(".")[:2])
+    pair = services.signing_keys._ring.active
+    jwk = next(k for k in services.signing_keys.jwks()["keys"] if k["kid"] == header["kid"])
+    return Good(issued.token, pair, others_session, jwk, header, claims)

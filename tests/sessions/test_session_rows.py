@@ -20,6 +20,8 @@ from app.sessions import SessionNotFound, SignedIn, TokenExpired
 from app.users import NewEmail, NewUser, ProfileChanges
 from app.users.paging import Page, PageRequest, Position
 
+STANDARD = ("email", "iat", "exp", "aud")
+
 
 class TickingClock:
     """A clock that no two readings agree about."""
@@ -80,6 +82,7 @@ class TestIssue:
         assert claims_of(issued.token) == {
             "sub": str(user.id),
             "session_id": str(issued.session.id),
+            "metadata_version": 0,
             "email": {"address": "ada@example.com", "is_primary": True, "is_verified": True},
             "username": "Ada",
             "iat": seconds,
@@ -99,7 +102,9 @@ class TestIssue:
         """SEC-001"""
         user = await make_user(services, public={"p": 1}, private={"s": 1}, unsafe={"u": 1})
         issued = await make_session(services, user)
-        assert claims_of(issued.token).keys() == {"sub", "session_id", "email", "iat", "exp", "aud"}
+        claims = claims_of(issued.token)
+        assert claims.keys() == {"sub", "session_id", "metadata_version", *STANDARD}
+        assert claims["metadata_version"] == 1
         found = await services.sessions.authenticate(issued.token)
         assert (found.bags.public, found.bags.unsafe) == ('{"p":1}', '{"u":1}')
         assert (found.bags.private, found.bags.version) == (None, 1)
@@ -427,9 +432,9 @@ class TestRemembering:
         self, services, clock
     ):
         """SEC-033"""
-        await fetch("UPDATE signing_key SET state = 'retired'")
         clock.advance(seconds=1)
         other = await with_session(services)
+        await other.signing_keys.rotate(SYSTEM, now=True)
         issued = await make_session(other, await make_user(services))
         services.signing_keys._ring.read_at -= 60
         assert await verdict(services, issued.token) == "live"
