@@ -3,10 +3,7 @@
 SEC-020, SEC-021.
 """
 
-import base64
-import binascii
-
-from app import strictjson
+from app import base64url, strictjson
 from app.keys.errors import TokenInvalid
 from app.keys.pairs import Signer
 
@@ -17,9 +14,10 @@ _HEADER = frozenset({"alg", "kid", "typ"})
 async def signed(signer: Signer, payload: bytes, typ: str) -> str:
     """Write a token over *payload* (RFC 7515 §7.1)."""
     header = {"alg": signer.algorithm, "kid": signer.kid, "typ": typ}
-    signing_input = b".".join(_encoded(part) for part in (strictjson.encode_bytes(header), payload))
-    signature = await signer.sign(signing_input)
-    return f"{signing_input.decode()}.{_encoded(signature).decode()}"
+    parts = (strictjson.encode_bytes(header), payload)
+    signing_input = ".".join(map(base64url.encode, parts))
+    signature = await signer.sign(signing_input.encode())
+    return f"{signing_input}.{base64url.encode(signature)}"
 
 
 def header_of(token: str) -> dict[str, str]:
@@ -37,28 +35,13 @@ def header_of(token: str) -> dict[str, str]:
     segments = token.split(".")
     if len(segments) != 3 or not all(segments):  # noqa: PLR2004  # RFC 7515 §3.1
         raise TokenInvalid
-    raw = [_decoded(segment) for segment in segments]
     try:
+        raw = [base64url.decode(segment) for segment in segments]
         header = strictjson.parse(raw[0])
-    except strictjson.NotJson:
+    except ValueError:  # NotJson is one
         raise TokenInvalid from None
     if not isinstance(header, dict) or header.keys() != _HEADER:
         raise TokenInvalid
     if not all(isinstance(value, str) for value in header.values()):
         raise TokenInvalid
     return header
-
-
-def _decoded(segment: str) -> bytes:
-    try:
-        padded = segment.encode("ascii") + b"=" * (-len(segment) % 4)
-        raw = base64.b64decode(padded, altchars=b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error):
-        raise TokenInvalid from None
-    if _encoded(raw) != segment.encode("ascii"):
-        raise TokenInvalid
-    return raw
-
-
-def _encoded(raw: bytes) -> bytes:
-    return base64.urlsafe_b64encode(raw).rstrip(b"=")

@@ -6,8 +6,6 @@ nobody in (SEC-119), and a token that has been used is still known for what it i
 behind.
 """
 
-import base64
-import binascii
 import hmac
 import struct
 from collections.abc import Sequence
@@ -17,6 +15,7 @@ from uuid import UUID
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.hazmat.primitives.kdf.hkdf import HKDF
 
+from app import base64url
 from app.errors import Unauthenticated
 
 PREFIX = "rt_"
@@ -51,8 +50,7 @@ class RefreshTokens:
     def write(self, token: RefreshToken) -> str:
         """Write a token: `rt_` and 75 characters of base64url."""
         body = _BODY.pack(token.session_id.bytes, token.count)
-        text = base64.urlsafe_b64encode(body + _mac(self._keys[0], body)).rstrip(b"=")
-        return PREFIX + text.decode()
+        return PREFIX + base64url.encode(body + _mac(self._keys[0], body))
 
     def read(self, text: str) -> RefreshToken:
         """Read a token; whether its session lives is not judged here.
@@ -73,16 +71,11 @@ def _mac(key: bytes, body: bytes) -> bytes:
 
 
 def _raw(text: str) -> bytes:
-    """Decode the one spelling of a token."""
     size = _BODY.size + _MAC_SIZE
     encoded = text.removeprefix(PREFIX)
     if encoded == text or len(encoded) != (size * 4 + 2) // 3:
         raise RefreshTokenInvalid
     try:
-        padding = b"=" * (-len(encoded) % 4)
-        raw = base64.b64decode(encoded.encode("ascii") + padding, altchars=b"-_", validate=True)
-    except (UnicodeEncodeError, binascii.Error):
+        return base64url.decode(encoded)
+    except ValueError:
         raise RefreshTokenInvalid from None
-    if base64.urlsafe_b64encode(raw).rstrip(b"=").decode() != encoded:
-        raise RefreshTokenInvalid
-    return raw
