@@ -67,14 +67,19 @@ class Rendered:
         """The bytes of the claims as compact JSON."""
         return len(strictjson.encode_bytes(self.claims))
 
-    def within(self, budget: int) -> "Rendered":
-        """Leave out the largest claims until the rest fits into that many bytes."""
+    def within(self, budget: int, first: frozenset[str] = frozenset()) -> "Rendered":
+        """Leave out claims until the rest fits into that many bytes.
+
+        Args:
+            budget: How many bytes there are.
+            first: Claims that go before any other goes; of those alike the largest goes first.
+        """
         excess = self.size - budget
         if excess <= 0:
             return self
         sizes = {name: Rendered({name: value}, ()).size for name, value in self.claims.items()}
         dropped: list[str] = []
-        for name in sorted(sizes, key=sizes.__getitem__, reverse=True):
+        for name in sorted(sizes, key=lambda one: (one in first, sizes[one]), reverse=True):
             if excess <= 0:
                 break
             dropped.append(name)
@@ -86,15 +91,12 @@ class Rendered:
 def render_claims(claims: Mapping[str, Json], user: Mapping[str, Any]) -> Rendered:
     """Fill in the configured claims for a user, in the form that `user_context` takes.
 
-    All the claims together may do the work of one template (SEC-124). Each is sure of its share,
-    so that none depends on what another costs, and what is left over goes to those that need it.
+    All the claims together may do the work of one template (SEC-124). Each has its share, so that
+    none depends on what another costs: a user who writes much into one starves no other.
     """
     rendering = _Rendering(user)
-    share = rendering.left // max(len(claims), 1)
+    share = MAX_WORK // max(len(claims), 1)
     found = {name: rendering.claim(name, value, share) for name, value in claims.items()}
-    for name, first in found.items():
-        if first == Omitted(name, TooMuchWork.message):
-            found[name] = rendering.claim(name, claims[name], rendering.left)
     omitted = tuple(item for item in found.values() if isinstance(item, Omitted))
     kept = {name: item for name, item in found.items() if not isinstance(item, Omitted)}
     return Rendered(kept, omitted)
@@ -174,7 +176,6 @@ class _Rendering:
         self._bags: dict[str, Json] = {}
         self._sources = Sources()
         self._work = allowance(0)
-        self.left = MAX_WORK
 
     @cached_property
     def _context(self) -> Object:
@@ -190,8 +191,6 @@ class _Rendering:
             return Omitted(name, error.message)
         except Refused:
             return Omitted(name, TooMuchWork.message)
-        finally:
-            self.left -= allowed - self._work.steps
         return Omitted(name, FINDS_NOTHING) if found is NOTHING else found
 
     def _value(self, value: object, depth: int) -> Json | Nothing:

@@ -29,6 +29,8 @@ def create(state: State, user_id: UUID, as_json: bool) -> None:
     shown = {
         "token": issued.token,
         "session_id": issued.session.id,
-        "expires_at": issued.session.expires_at,
+        "expires_at": issued.expires_at,
+        "session_expires_at": issued.session.expires_at,
+        "refresh_token": issued.refresh_token,
     }
     show(shown, as_json=as_json, text=issued.token)

@@ -26,6 +26,7 @@ STANDARD_CLAIMS = 420
 JWKS_KEPT = 600
 """Seconds for which others may keep the JWKS."""
 
+_CLOCKS_DIFFER = 120
 _DATABASES = ("postgres", "postgresql", "cockroach", "sqlite")
 _ORIGIN = re.compile(
     r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?"
@@ -168,5 +169,5 @@ def _production(config: Config, refuse: Refuse) -> None:
         refuse("production needs server.public.url (SERVER_PUBLIC_URL), the URL the world uses")
     if not config.session.cookie.secure:
         refuse("production needs session.cookie.secure: true")
-    if config.secrets.key_management.publish_ahead.total_seconds() < JWKS_KEPT:
-        refuse("production needs secrets.key_management.publish_ahead of at least 10m")
+    if config.secrets.key_management.publish_ahead.total_seconds() < JWKS_KEPT + _CLOCKS_DIFFER:
+        refuse("production needs secrets.key_management.publish_ahead of at least 12m")

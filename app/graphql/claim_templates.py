@@ -45,24 +45,30 @@ class JwtTemplateType:
     updated_at: datetime | None = strawberry.field(
         description="When they were set; null for those of the configuration."
     )
-    worst_case: int | None = strawberry.field(
-        description="Most bytes they take with full bags, as compact JSON; null without a bound."
-    )
     budget: int | None = strawberry.field(
         description="Most bytes they may take in a token; null for all that the token has room for."
     )
 
+    template: strawberry.Private[Template]
+
+    @strawberry.field(
+        description="Most bytes they take with full bags, as compact JSON; null without a bound."
+    )
+    def worst_case(self, info: Info) -> int | None:
+        """Give the bound."""
+        worst = info.context.services.templates.worst_case(self.template)
+        return worst if worst is not None and worst <= LARGEST else None
+
     @classmethod
     def of(cls, template: Template, templates: ClaimTemplates) -> Self:
         """Show a template."""
-        worst = templates.worst_case(template)
         return cls(
             claims=JSON(template.claims),
             source=JwtTemplateSource(template.source),
             version=template.version,
             updated_at=template.updated_at,
-            worst_case=worst if worst is not None and worst <= LARGEST else None,
             budget=templates.config.budget or None,
+            template=template,
         )
 
 

@@ -3,7 +3,7 @@
 from app.http.answer import answer, problem, status_of
 from app.http.asked import Asked, asked_of
 from app.http.body import BodyRefused, read_json
-from app.http.caller import Caller, Callers
+from app.http.caller import Caller, Callers, bearer_of
 from app.http.cookies import REFRESH_PATH, SessionCookie
 from app.http.gate import Gate
 from app.http.listener import Listener
@@ -19,6 +19,7 @@ __all__ = [
     "SessionCookie",
     "answer",
     "asked_of",
+    "bearer_of",
     "problem",
     "read_json",
     "status_of",

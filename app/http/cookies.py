@@ -5,6 +5,7 @@ from datetime import timedelta
 
 from app.config.sections import Session
 from app.sessions import Issued
+from app.sessions import Session as SessionRow
 
 REFRESH_PATH = "/sessions/refresh"
 
@@ -39,24 +40,19 @@ class SessionCookie:
                 return value
         return None
 
-    def delivery(self, issued: Issued, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
-        """Write the headers that hand a session to a browser: cookies, or `X-Auth-Token`.
-
-        Args:
-            issued: The session's tokens.
-            remember: Whether the person wants to stay signed in; asked where retention is `prompt`.
-        """
-        lasts = self._lasts(remember=remember)
-        headers = self.token(issued, remember=remember)
+    def delivery(self, issued: Issued) -> list[tuple[bytes, bytes]]:
+        """Write the headers that hand a session to a browser: cookies, or `X-Auth-Token`."""
+        lasts = self._lasts(issued.session)
+        headers = self.token(issued)
         if issued.refresh_token is not None:
             age = issued.session.expires_at - issued.issued_at if lasts else None
             line = self._line(self.refresh_name, issued.refresh_token, age, REFRESH_PATH)
             headers.append((b"set-cookie", line.encode()))
         return headers
 
-    def token(self, issued: Issued, *, remember: bool = True) -> list[tuple[bytes, bytes]]:
+    def token(self, issued: Issued) -> list[tuple[bytes, bytes]]:
         """Write the headers that hand the session token alone to a browser."""
-        lasts = self._lasts(remember=remember)
+        lasts = self._lasts(issued.session)
         left = issued.expires_at - issued.issued_at
         headers = [
             (b"x-session-lifetime", str(int(left.total_seconds())).encode()),
@@ -74,9 +70,10 @@ class SessionCookie:
             lines.append(self._line(self.refresh_name, "", timedelta(0), REFRESH_PATH))
         return [(b"set-cookie", line.encode()) for line in lines]
 
-    def _lasts(self, *, remember: bool) -> bool:
+    def _lasts(self, session: SessionRow) -> bool:
+        """Say whether a session's cookies outlive the browser; for `prompt` the person said so."""
         retention = self.config.cookie.retention
-        return retention == "persistent" or (retention == "prompt" and remember)
+        return retention == "persistent" or (retention == "prompt" and session.is_remembered)
 
     def _line(self, name: str, value: str, max_age: timedelta | None, path: str = "/") -> str:
         cookie = self.config.cookie

@@ -8,6 +8,8 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, rsa
 from jwt.algorithms import Algorithm as JwtAlgorithm
 from jwt.algorithms import ECAlgorithm, OKPAlgorithm, RSAAlgorithm
 
+from app.keys.errors import SignerUnavailable
+
 Algorithm = Literal["ES256", "RS256", "EdDSA"]
 Private = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey | ed25519.Ed25519PrivateKey
 Public = ec.EllipticCurvePublicKey | rsa.RSAPublicKey | ed25519.Ed25519PublicKey
@@ -52,6 +54,23 @@ class Pair:
     async def sign(self, data: bytes) -> bytes:
         """Sign *data*."""
         return _SIGNING[self.algorithm].sign(data, self.private)
+
+
+@dataclass(frozen=True, slots=True)
+class PublicHalf:
+    """A key whose private half this process cannot reach: it verifies and does not sign."""
+
+    kid: str
+    algorithm: Algorithm
+    public: Public
+
+    async def sign(self, data: bytes) -> bytes:  # noqa: ARG002  # as every signer
+        """Refuse.
+
+        Raises:
+            SignerUnavailable: Always.
+        """
+        raise SignerUnavailable
 
 
 def generate(kid: str, algorithm: Algorithm) -> Pair:

@@ -1,5 +1,6 @@
 """The signing keys as this process knows them, and what is true of them at a moment."""
 
+import asyncio
 import hashlib
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -7,8 +8,8 @@ from uuid import UUID
 
 from app import strictjson
 from app.keys import pairs, timeline
-from app.keys.pairs import Signer
-from app.keys.timeline import Life
+from app.keys.pairs import PublicHalf, Signer
+from app.keys.timeline import Life, State
 
 _ALWAYS = datetime.max.replace(tzinfo=UTC)
 _NEVER = datetime.min.replace(tzinfo=UTC)
@@ -33,33 +34,33 @@ class Ring:
     """Keys that were read, with what follows from them until the next one begins or ends.
 
     Attributes:
-        opened: Every key this process could open.
-        unreadable: The ids of those it could not.
+        opened: Every key, with its private half where this process could open it.
         active: The key that signs.
         by_kid: The keys that verify, newest first: next, active and retired.
         key_set: The same, as they are published.
         generation: A number that changes whenever `by_kid` does.
-        read_at: When the rows were last asked for, on the monotonic clock.
+        read_at: When the rows were asked for that are known, on the monotonic clock.
+        reading: Stands for a reading that is under way, for others to wait for.
+        lives: The times of the keys.
     """
 
     opened: dict[UUID, Signer] = field(default_factory=dict)
-    unreadable: set[UUID] = field(default_factory=set)
     active: Signer | None = None
     by_kid: dict[str, Signer] = field(default_factory=dict)
     key_set: KeySet = field(default_factory=lambda: KeySet.of([]))
     generation: int = 0
     read_at: float = 0.0
-    _known_at: float = 0.0
-    _lives: list[Life] = field(default_factory=list)
+    reading: asyncio.Future[None] | None = None
+    lives: list[Life] = field(default_factory=list)
     _from: datetime = _NEVER
     _until: datetime = _NEVER
 
     def take(self, lives: list[Life], opened: dict[UUID, Signer], asked_at: float) -> None:
         """Take over what a reading has found, unless a later one was here first."""
-        if asked_at < self._known_at:
+        if asked_at < self.read_at:
             return
-        self._known_at = asked_at
-        self.opened, self._lives = opened, [life for life in lives if life.kid in opened]
+        self.read_at = asked_at
+        self.opened, self.lives = opened, lives
         self._until = _NEVER
 
     def at(self, now: datetime) -> "Ring":
@@ -68,13 +69,20 @@ class Ring:
             self._follow(now)
         return self
 
+    def _signing(self, states: dict[UUID, State]) -> Signer | None:
+        """Give the key to sign with: the active one, or an older one if that cannot be opened."""
+        for wanted in ("active", "retired"):
+            for kid, state in states.items():
+                if state == wanted and not isinstance(self.opened[kid], PublicHalf):
+                    return self.opened[kid]
+        return None
+
     def _follow(self, now: datetime) -> None:
-        states = timeline.states(self._lives, now)
+        states = timeline.states(self.lives, now)
         published = [self.opened[kid] for kid in states]
-        active = [self.opened[kid] for kid, state in states.items() if state == "active"]
-        self.active = next(iter(active), None)
+        self.active = self._signing(states)
         if [one.kid for one in published] != list(self.by_kid):
             self.by_kid = {one.kid: one for one in published}
             self.key_set = KeySet.of(published)
             self.generation += 1
-        self._from, self._until = now, timeline.change_after(self._lives, now) or _ALWAYS
+        self._from, self._until = now, timeline.change_after(self.lives, now) or _ALWAYS

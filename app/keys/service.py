@@ -27,17 +27,18 @@ from app.keys.errors import (
     KeysUnreadable,
     KmsPackageMissing,
     NextKeyPending,
+    SignerUnavailable,
     SigningKeyActive,
     SigningKeyNotFound,
     TokenInvalid,
 )
 from app.keys.kms import Kms, KmsKey
-from app.keys.pairs import Algorithm, Pair, Signer
+from app.keys.pairs import Algorithm, Pair, PublicHalf, Signer
 from app.keys.ring import KeySet, Ring
 from app.keys.sealing import Sealer
 from app.keys.tables import SigningKeyRow
 from app.keys.timeline import Life, State
-from app.persistence import Row, exclusive, fetch, transaction
+from app.persistence import Row, exclusive, fetch, in_transaction, transaction
 
 _RELOAD_SECONDS = 1.0
 _TICK = timedelta(microseconds=1)
@@ -115,11 +116,17 @@ class SigningKeys:
     async def refresh(self) -> None:
         """Look whether another replica has changed the keys, where that was a second ago.
 
-        To be called before each use. Of requests at the same time one looks; the others go on with
-        what is known, which is a second old at most, and so does who comes while it looks.
+        To be called before each use. Of requests at the same time one looks, and the others wait
+        for what it sees; who has a transaction open looks for itself, since it holds a connection
+        that the other may be waiting for.
         """
-        if time.monotonic() - self._ring.read_at >= _RELOAD_SECONDS:
-            await self._read()
+        while time.monotonic() - self._ring.read_at >= _RELOAD_SECONDS:
+            if in_transaction():
+                await self._read()
+            elif self._ring.reading is None:
+                await self._read_for_all()
+            else:
+                await asyncio.shield(self._ring.reading)
 
     async def create(self, actor: Actor) -> SigningKey:
         """Make the next key and publish it; it waits until a rotation lets it sign.
@@ -172,7 +179,8 @@ class SigningKeys:
         Args:
             actor: On whose behalf; the audit record names it.
             kid: Which key.
-            force: Whether the key that signs may be ended; a new one takes its place at once.
+            force: Whether the key that signs may be ended; the next one, or a new one, takes its
+                place at once.
 
         Raises:
             SigningKeyNotFound: There is no such key.
@@ -185,7 +193,7 @@ class SigningKeys:
             if key.state == "active":
                 if made is None:
                     raise SigningKeyActive
-                await self._insert(actor, made, _after(key, self.clock()))
+                await self._succeed(actor, key, made)
             await self._delete(actor, kid, key.algorithm, key.state)
             await self._settle()
             return next(one for one in await self.list() if one.state == "active")
@@ -211,9 +219,11 @@ class SigningKeys:
         """Sign *claims* with the active key.
 
         Raises:
-            SignerUnavailable: The key is in AWS KMS, which does not answer.
+            SignerUnavailable: The key is in AWS KMS, which does not answer, or cannot be opened.
         """
         signer = self._now().active
+        if signer is None and self._ring.opened:
+            raise SignerUnavailable
         if signer is None:
             raise RuntimeError("the signing keys have not been loaded")
         payload = strictjson.encode_bytes(claims)  # numbers of metadata pass through untouched
@@ -252,6 +262,14 @@ class SigningKeys:
             await self._tidy()
             yield
         await self._read()
+
+    async def _succeed(self, actor: Actor, key: SigningKey, made: Signer) -> None:
+        """Let another key sign at once: the next one, which is published already, or a new one."""
+        begins, waiting = _after(key, self.clock()), _of_state("next", await self.list())
+        if waiting is None:
+            await self._insert(actor, made, begins)
+        else:
+            await fetch(_ACTIVATE, waiting.kid, begins)
 
     async def _one(self, kid: UUID) -> SigningKey:
         found = [key for key in await self.list() if key.kid == kid]
@@ -318,13 +336,49 @@ class SigningKeys:
         if stale:
             await self.audit.record("signing_keys_resealed", SYSTEM, details={"count": len(stale)})
 
+    async def _read_for_all(self) -> None:
+        """Read the rows while others wait for it, and let them share what becomes of it."""
+        reading = self._ring.reading = asyncio.get_running_loop().create_future()
+        try:
+            await self._read()
+            if self._falls_short():
+                await self._extend()
+        except Unavailable as error:
+            reading.set_exception(error)
+            reading.exception()  # it has been seen, also where nobody waits
+            raise
+        finally:
+            self._ring.reading = None
+            if not reading.done():
+                reading.set_result(None)
+
+    def _falls_short(self) -> bool:
+        """Say whether a key would go before the last token it signs here has expired.
+
+        Whoever has rotated may have known of a shorter lifespan than this replica, which goes on
+        signing with the key until its successor begins (SEC-033).
+        """
+        lives = self._ring.lives
+        ends = timeline.ends(lives, self.lifespan, None)
+        return any(
+            life.published_until is not None
+            and ends.get(life.kid, life.published_until) != life.published_until
+            for life in lives
+        )
+
+    async def _extend(self) -> None:
+        async with transaction():
+            await exclusive("signing_keys")
+            await self._settle()
+        await self._read()
+
     async def _read(self, *, strict: bool = False) -> None:
         """Read the rows, opening those not opened before.
 
         A key that cannot be opened refuses the start; later, when another replica may have made it
-        under a secret that this one has not been given yet, it is left out and the rest is used.
+        under a secret that this one has not been given yet, it verifies and is published still.
         """
-        asked_at = self._ring.read_at = time.monotonic()
+        asked_at = time.monotonic()
         rows = await fetch(_ROWS)
         opened = {}
         for row in rows:
@@ -333,7 +387,7 @@ class SigningKeys:
             except (KeysUnreadable, KmsPackageMissing) as error:
                 if strict:
                     raise
-                self._tell_once(row["id"], error)
+                opened[row["id"]] = self._public_half(row, error)
         self._ring.take(_lives(rows), opened, asked_at)
         self._now()
 
@@ -347,11 +401,12 @@ class SigningKeys:
             kid, algorithm, self.sealer.open(row["sealed_private_key"], _place(row["id"]))
         )
 
-    def _tell_once(self, kid: UUID, error: KeysUnreadable | KmsPackageMissing) -> None:
-        if kid not in self._ring.unreadable:
-            self._ring.unreadable.add(kid)
-            told = {"kid": kid, "code": error.code}
-            _log.error("a signing key cannot be opened and is left out", extra=told)
+    @staticmethod
+    def _public_half(row: Row, error: KeysUnreadable | KmsPackageMissing) -> Signer:
+        told = {"kid": row["id"], "code": error.code}
+        _log.error("a signing key cannot be opened; it verifies and does not sign", extra=told)
+        public = pairs.read_public(row["algorithm"], row["public_jwk"])
+        return PublicHalf(str(row["id"]), row["algorithm"], public)
 
     def _ask_for_rotation(self) -> None:
         """Say so where the newest key is not what the configuration asks for."""

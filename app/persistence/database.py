@@ -91,6 +91,11 @@ async def exclusive(name: str) -> None:
     await _engine().lock(name)
 
 
+def in_transaction() -> bool:
+    """Say whether a transaction is open here: no place for what takes its time."""
+    return _engine().transaction_exists()
+
+
 def speaks() -> Dialect:
     """Say which dialect of SQL the open database speaks."""
     return _engine().dialect

@@ -32,5 +32,8 @@ class Engine(Protocol):
     async def lock(self, name: str) -> None:
         """Hold a named lock until the open transaction ends."""
 
+    def transaction_exists(self) -> bool:
+        """Say whether a transaction is open in this task."""
+
     def open_transaction(self) -> AbstractAsyncContextManager[Any]:
         """Begin a transaction, or join the open one."""

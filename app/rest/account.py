@@ -1,14 +1,16 @@
 """What a signed-in person's browser asks for, in the reference's shapes."""
 
+import contextlib
 from http import HTTPStatus
 from typing import Annotated, Any
 
 import msgspec
-from litestar import Request, Response, get, post
+from litestar import Request, Response, delete, get, post
 
 from app.access import Actor
 from app.errors import NotFound, Unauthenticated
-from app.http import REFRESH_PATH, asked_of
+from app.http import REFRESH_PATH, Asked, asked_of, bearer_of, problem
+from app.keys import SignerUnavailable
 from app.rest.bodies import BodyInvalid
 from app.rest.delivering import Delivering
 from app.rest.given import Caller, Callers, PathText, Services, body
@@ -22,7 +24,7 @@ from app.rest.shapes import (
     refreshed,
     validation,
 )
-from app.sessions import Issued, SignedIn
+from app.sessions import Issued, RefreshTokenInvalid, SignedIn
 
 _INVALID = Validation(is_valid=False)
 
@@ -76,8 +78,9 @@ async def validate(
     caller = await callers.of(asked, touch=False, with_subject=True)
     if caller.signed_in is None:
         return Response(_INVALID)
-    shown, renewed = await _validated(services, caller.signed_in)
-    if renewed is None or not (caller.by_cookie or callers.cookie.in_header):
+    reaches = caller.by_cookie or callers.cookie.in_header
+    shown, renewed = await _validated(services, caller.signed_in, renew=reaches)
+    if renewed is None:
         return Response(shown)
     return Delivering(shown, callers.cookie.token(renewed))
 
@@ -95,7 +98,7 @@ async def validate_token(data: TokenBody, services: Services) -> Validation:
     found = await services.sessions.authenticate(token, with_subject=True)
     if not isinstance(found, SignedIn):
         return _INVALID
-    shown, renewed = await _validated(services, found)
+    shown, renewed = await _validated(services, found, renew=True)
     token = None if renewed is None else renewed.token
     return msgspec.structs.replace(shown, session_token=token)
 
@@ -117,17 +120,51 @@ async def refresh(
     kept = callers.token_in_cookie(asked, callers.cookie.refresh_name)
     if kept is None:
         raise BodyInvalid("refresh_token is a required field", path=("refresh_token",))
-    issued = await services.sessions.exchange(actor, kept)
+    try:
+        issued = await services.sessions.exchange(actor, kept)
+    except RefreshTokenInvalid as error:
+        return _forgetting(error, asked, callers)
     return Delivering(refreshed(issued, shown=False), callers.cookie.delivery(issued))
 
 
-async def _validated(services: Services, signed_in: SignedIn) -> tuple[Validation, Issued | None]:
-    """Show a live session with its current claims, and renew its token where that is wanted."""
+@delete(REFRESH_PATH, status_code=HTTPStatus.NO_CONTENT, tags=["sessions"])
+async def end_refreshed(
+    request: Request[Any, Any, Any], services: Services, callers: Callers
+) -> Response[None]:
+    """End the session of the refresh token in the cookie, or in the header as a bearer token.
+
+    So who signs out is signed out, though their last token has expired.
+    """
+    asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
+    token = bearer_of(asked) or callers.token_in_cookie(asked, callers.cookie.refresh_name)
+    try:
+        await services.sessions.end_refreshed(Actor(origin=asked.origin), token or "")
+    except RefreshTokenInvalid as error:
+        return _forgetting(error, asked, callers)
+    return Delivering(None, callers.cookie.deletion(), status_code=HTTPStatus.NO_CONTENT)
+
+
+def _forgetting(error: RefreshTokenInvalid, asked: Asked, callers: Callers) -> Response[Any]:
+    """Refuse, and make the browser forget cookies that are worth nothing."""
+    refusal = problem(HTTPStatus.UNAUTHORIZED, error.code, error.message, asked.request_id)
+    return Delivering(
+        msgspec.Raw(refusal), callers.cookie.deletion(), status_code=HTTPStatus.UNAUTHORIZED
+    )
+
+
+async def _validated(
+    services: Services, signed_in: SignedIn, *, renew: bool
+) -> tuple[Validation, Issued | None]:
+    """Show a live session with its current claims, and renew its token where that is wanted.
+
+    A signer that does not answer leaves the session as valid as it is.
+    """
     sessions = services.sessions
     claims = await sessions.claims.current(signed_in)
     renewed = None
-    if services.config.session.renew_stale_tokens:
-        renewed = await sessions.renew(signed_in, claims)
+    if renew and services.config.session.renew_stale_tokens:
+        with contextlib.suppress(SignerUnavailable):
+            renewed = await sessions.renew(signed_in, claims)
     return validation(signed_in, claims, sessions), renewed
 
 

@@ -20,6 +20,7 @@ _PUBLIC = [
     account.validate,
     account.validate_token,
     account.refresh,
+    account.end_refreshed,
 ]
 _ADMIN = [backend.get_metadata, backend.patch_metadata]
 

@@ -25,6 +25,9 @@ _STANDARD = {
 }
 
 
+_NAMES = _STANDARD.keys() | _STANDARD.values()
+
+
 class NamedBags(Struct, frozen=True, omit_defaults=True):
     """Bags as the reference names them; an empty one is left out."""
 
@@ -213,7 +216,7 @@ def backend_user(
 def validation(signed_in: SignedIn, claims: dict[str, Json], sessions: Sessions) -> Validation:
     """Show a valid session; a claim of an application's own never hides a standard one."""
     expires = _moment(claims["exp"])
-    shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _STANDARD}
+    shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _NAMES}
     shown |= {long: claims[short] for short, long in _STANDARD.items() if short in claims}
     shown |= {"expiration": expires, "issued_at": _moment(claims["iat"])}
     return Validation(

@@ -18,7 +18,8 @@ async def jwks(request: Request[Any, Any, Any], services: Services) -> Response[
     """Give the public keys that verify this deployment's tokens (RFC 7517)."""
     published = await services.signing_keys.published()
     headers = {"etag": published.etag}
-    if published.etag in request.headers.get("if-none-match", ""):
+    known = {one.strip() for one in request.headers.get("if-none-match", "").split(",")}
+    if known & {published.etag, f"W/{published.etag}", "*"}:  # RFC 9110 §13.1.2
         return Response(b"", status_code=HTTPStatus.NOT_MODIFIED, headers=headers)
     return Response(published.body, media_type="application/json", headers=headers)
 

@@ -4,7 +4,7 @@ from app.sessions.claims import TokenClaims
 from app.sessions.refreshing import RefreshTokenInvalid, RefreshTokens
 from app.sessions.service import Sessions
 from app.sessions.tokens import SessionTokens, TokenExpired, Verified
-from app.sessions.values import Issued, Session, SessionNotFound, SignedIn
+from app.sessions.values import Issued, Session, SessionNotFound, SignedIn, SignIn
 
 __all__ = [
     "Issued",
@@ -14,6 +14,7 @@ __all__ = [
     "SessionNotFound",
     "SessionTokens",
     "Sessions",
+    "SignIn",
     "SignedIn",
     "TokenClaims",
     "TokenExpired",

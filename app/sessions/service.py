@@ -1,14 +1,15 @@
 """The use cases of sessions."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
 from piccolo.querystring import QueryString
 
-from app.access import Actor, Origin, SessionFault
+from app import strictjson
+from app.access import Actor, Origin, SessionFault, SessionPrincipal
 from app.audit import AuditLog, Event
 from app.clock import Clock
 from app.config import sections
@@ -21,16 +22,21 @@ from app.sessions.refreshing import RefreshToken, RefreshTokenInvalid, RefreshTo
 from app.sessions.tables import SessionRow
 from app.sessions.tokens import SessionTokens, TokenExpired
 from app.sessions.values import (
+    NOBODY_SIGNED_IN,
     Issued,
     Session,
     SessionNotFound,
     SignedIn,
+    SignIn,
     signed_in_of,
     signed_in_row,
 )
 from app.users.paging import Page, PageRequest
 
-_COLUMNS = "id, user_id, ip_address, user_agent, created_at, last_used_at, expires_at"
+_COLUMNS = (
+    "id, user_id, ip_address, user_agent, created_at, last_used_at, expires_at, is_remembered"
+)
+_SESSION = f"SELECT {_COLUMNS}, amr FROM user_session WHERE id = $1"
 _LOCK_SESSION = f"""
 SELECT {_COLUMNS}, refresh_count, refreshed_at FROM user_session WHERE id = $1 FOR UPDATE
 """
@@ -89,50 +95,84 @@ class Sessions:
             await fetch(_TOUCH, verified.session_id, now)
         return signed_in_of(verified.session_id, row, verified.claims, with_subject=with_subject)
 
-    async def issue(self, actor: Actor, user_id: UUID, origin: Origin | None = None) -> Issued:
+    async def issue(
+        self,
+        actor: Actor,
+        user_id: UUID,
+        origin: Origin | None = None,
+        sign_in: SignIn = NOBODY_SIGNED_IN,
+    ) -> Issued:
         """Begin a session and end the oldest ones beyond the limit (SEC-029).
+
+        The token is signed first: where that cannot be done no session is lost for it.
 
         Args:
             actor: On whose behalf; the audit record names it.
             user_id: Whose session.
             origin: The person's address and user agent, as far as they are known.
+            sign_in: How the person has signed in, where one has.
 
         Raises:
             NotFound: There is no such user.
+            SignerUnavailable: The token cannot be signed.
         """
+        session = self._new(user_id, origin or Origin(), remember=sign_in.remember)
+        issued = await self._issued(session, session.created_at, sign_in.amr, refreshed=0)
+        if issued is None:
+            raise NotFound("There is no such user.", path=("user_id",))
         async with transaction():
             await self._lock_user(user_id)
-            now = self.clock()  # under the lock, so that who comes later is also the newer
+            # Under the lock, so that who comes later is also the newer.
+            now = max(self.clock(), session.created_at)
+            session = replace(session, created_at=now, last_used_at=now)
             await fetch(_EVICT, user_id, now, self.config.limit - 1)
-            session = self._new(user_id, origin or Origin(), now)
-            await SessionRow.insert(
-                SessionRow(**{name: getattr(session, name) for name in Session.__slots__})
-            )
+            if sign_in.replacing is not None:
+                await self._end_former(actor, sign_in.replacing)
+            columns = {name: getattr(session, name) for name in Session.__slots__}
+            methods = strictjson.encode(sign_in.amr) if sign_in.amr else None
+            await SessionRow.insert(SessionRow(**columns, amr=methods))
             details = {"session_id": str(session.id)}
             await self.audit.record("session_created", actor, subject=user_id, details=details)
-        return await self._issued(session, now, refreshed=0)
+        return replace(issued, session=session)
 
     async def exchange(self, actor: Actor, text: str) -> Issued:
         """Exchange a refresh token for a new token and a new refresh token.
 
-        A token that was exchanged within the last 30 seconds gives the same successor again, for
-        answers that were lost and for several windows of a browser. Exchanged later, it is in two
-        hands: the session ends (RFC 9700 §4.14.2).
+        The last token that was exchanged gives the same successor again for 30 seconds, for answers
+        that were lost and for several windows of a browser. Exchanged later, or when its successor
+        has been exchanged too, it is in two hands: the session ends (RFC 9700 §4.14.2).
 
         Raises:
             RefreshTokenInvalid: It is none of ours, its session has ended, or it was used before.
+            SignerUnavailable: The new token cannot be signed; the old one is as good as before.
         """
         if not self.config.access_token_lifespan:
             raise RefreshTokenInvalid
         presented = self.refresh_tokens.read(text)
+        issued = await self._prepared(presented)
         async with transaction():
             rows = await fetch(_LOCK_SESSION, presented.session_id)
             now = self.clock()
             count = await self._counted(actor, presented, rows[0], now) if rows else None
-        if count is None:
+        if count is None or issued is None:
             raise RefreshTokenInvalid
-        session = Session(**{name: rows[0][name] for name in Session.__slots__})
-        return await self._issued(session, now, refreshed=count)
+        refresh = self.refresh_tokens.write(RefreshToken(presented.session_id, count))
+        return replace(issued, refresh_token=refresh)
+
+    async def end_refreshed(self, actor: Actor, text: str) -> None:
+        """End the session of a refresh token: signing out, whose token may have expired.
+
+        Raises:
+            RefreshTokenInvalid: It is none of ours, or its session has ended.
+        """
+        presented = self.refresh_tokens.read(text)
+        rows = await fetch(_SESSION, presented.session_id)
+        if not rows:
+            raise RefreshTokenInvalid
+        try:
+            await self.end(actor, rows[0]["user_id"], presented.session_id, "user_logged_out")
+        except SessionNotFound:
+            raise RefreshTokenInvalid from None
 
     async def renew(self, signed_in: SignedIn, current: dict[str, Any]) -> Issued | None:
         """Mint a token with the current claims, or none where the token has them already.
@@ -233,14 +273,37 @@ class Sessions:
         )
         return None
 
-    async def _issued(self, session: Session, now: datetime, *, refreshed: int) -> Issued:
+    async def _end_former(self, actor: Actor, former: SessionPrincipal) -> None:
+        if await SessionRow.delete().where(SessionRow.id == former.id).returning(SessionRow.id):
+            details = {"session_id": str(former.id)}
+            await self.audit.record(
+                "session_revoked", actor, subject=former.user_id, details=details
+            )
+
+    async def _prepared(self, presented: RefreshToken) -> Issued | None:
+        """Sign the token that a refresh token may be exchanged for, before anything is counted."""
+        rows = await fetch(_SESSION, presented.session_id)
+        if not rows:
+            return None
+        now = self.clock()
+        columns = {name: rows[0][name] for name in Session.__slots__} | {"last_used_at": now}
+        session = Session(**{**columns, "is_remembered": bool(columns["is_remembered"])})
+        amr = tuple(strictjson.parse(rows[0]["amr"].encode())) if rows[0]["amr"] else ()
+        return await self._issued(session, now, amr, refreshed=presented.count)
+
+    async def _issued(
+        self, session: Session, now: datetime, amr: tuple[str, ...], *, refreshed: int
+    ) -> Issued | None:
+        """Sign a session's token; None where there is no such user any more."""
         lifespan = self.config.access_token_lifespan
         expires_at = min(now + lifespan, session.expires_at) if lifespan else session.expires_at
         identity = {"sub": str(session.user_id), "session_id": str(session.id)}
         claims = {**identity, **self.tokens.times(now, expires_at)}
+        if amr:
+            claims["amr"] = list(amr)
         complete = await self.claims.of(session.user_id, claims)
-        if complete is None:  # deleted since
-            raise NotFound("There is no such user.", path=("user_id",))
+        if complete is None:
+            return None
         token = await self.tokens.mint(complete)
         if not lifespan:
             return Issued(session, token, now, expires_at)
@@ -255,7 +318,8 @@ class Sessions:
         timeout = self.config.idle_timeout
         return min(_TOUCH_EVERY, timeout / 10) if timeout else _TOUCH_EVERY
 
-    def _new(self, user_id: UUID, origin: Origin, now: datetime) -> Session:
+    def _new(self, user_id: UUID, origin: Origin, *, remember: bool) -> Session:
+        now = self.clock()
         keep_address, keep_agent = self.config.acquire_ip_address, self.config.acquire_user_agent
         return Session(
             id=new_id(),
@@ -265,4 +329,5 @@ class Sessions:
             created_at=now,
             last_used_at=now,
             expires_at=now + self.config.lifespan,
+            is_remembered=remember,
         )

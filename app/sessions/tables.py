@@ -1,6 +1,6 @@
 """The table of sessions."""
 
-from piccolo.columns import UUID, BigInt, Text, Timestamptz
+from piccolo.columns import UUID, BigInt, Boolean, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -16,3 +16,5 @@ class SessionRow(Table, tablename="user_session"):
     expires_at = Timestamptz()
     refresh_count = BigInt(default=0)
     refreshed_at = Timestamptz(null=True, default=None)
+    amr = Text(null=True, default=None)
+    is_remembered = Boolean(default=True)

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from app.access import SessionPrincipal
 from app.errors import NotFound
 from app.metadata import Bags
 from app.persistence import Row, fetch_row
@@ -12,7 +13,7 @@ from app.users import Account
 
 _COLUMNS = """
 s.user_id, s.ip_address, s.user_agent, s.created_at AS started_at, s.last_used_at,
-s.expires_at, u.username, u.name, u.given_name, u.family_name, u.picture, u.locale,
+s.expires_at, s.is_remembered, u.username, u.name, u.given_name, u.family_name, u.picture, u.locale,
 u.created_at, u.updated_at, u.last_sign_in_at, m.public_bag, m.unsafe_bag, m.version
 """
 _SIGNED_IN = f"""
@@ -51,6 +52,8 @@ class Session:
     created_at: datetime
     last_used_at: datetime
     expires_at: datetime
+    is_remembered: bool = True
+    """Whether its cookies outlive the browser, where the person is asked."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +68,25 @@ class SignedIn:
     bags: Bags
     claims: dict[str, object]
     subject: Subject | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SignIn:
+    """How a person has signed in.
+
+    Attributes:
+        amr: How they have proved who they are (RFC 8176), for the token to say.
+        remember: Whether they want to stay signed in; asked where retention is `prompt`.
+        replacing: The session that their request bears, whoever's it is: it ends (SEC-026).
+    """
+
+    amr: tuple[str, ...] = ()
+    remember: bool = True
+    replacing: SessionPrincipal | None = None
+
+
+NOBODY_SIGNED_IN = SignIn()
+"""A session that a backend or an operator has begun."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +121,7 @@ def signed_in_of(
             row["started_at"],
             row["last_used_at"],
             row["expires_at"],
+            bool(row["is_remembered"]),
         ),
         account=Account(
             user_id,

@@ -37,6 +37,7 @@ RETURNING version
 """
 _RESET = "DELETE FROM jwt_template WHERE id = 1 RETURNING version"
 _TEMPLATES_KEPT = 8
+_ABSENT = object()
 _RENDERINGS_KEPT = 1024
 _WAYS_OUT = "Lower the caps of the bags (user_metadata.limits), or allow omission (allowOmission)."
 _log = logging.getLogger("sekisho.templates")
@@ -73,6 +74,9 @@ class ClaimTemplates:
     _renderings: Memory[bytes, Rendered] = field(
         default_factory=lambda: Memory(_RENDERINGS_KEPT), init=False
     )
+    _worst: Memory[str, int | None] = field(
+        default_factory=lambda: Memory(_TEMPLATES_KEPT), init=False
+    )
 
     async def subject(self, user_id: UUID) -> Subject | None:
         """Read what claims can show of a user, and the stored template, in one statement."""
@@ -108,7 +112,11 @@ class ClaimTemplates:
 
     def worst_case(self, template: Template) -> int | None:
         """Give the most bytes that the claims can take with full bags; None without a bound."""
-        return worst_case_size(sort_out(template.claims).claims, self.caps)
+        claims = template.claims
+        return self._worst.get(
+            strictjson.encode(claims),
+            lambda: worst_case_size(sort_out(claims).claims, self.caps),
+        )
 
     async def set(self, actor: Actor, claims: Json, *, allow_omission: bool = False) -> Template:
         """Put claims in the place of those in force, from the next token on.
@@ -190,9 +198,22 @@ class ClaimTemplates:
         """Fill the template in, or remember what came of it where that is not so simple."""
         plain = self._sorted(subject.template).plain
         if plain is not None and (rendered := plain.fill(subject.bags())) is not None:
-            return _cut(rendered, limit)
+            return self._cut(rendered, subject, limit)
         key = _fingerprint(subject, limit)
-        return self._renderings.get(key, lambda: _cut(self._filled(subject), limit))
+        return self._renderings.get(key, lambda: self._cut(self._filled(subject), subject, limit))
+
+    def _cut(self, rendered: Rendered, subject: Subject, limit: int | None) -> Rendered:
+        """Leave out what there is no room for.
+
+        What the user has a say in goes before anything else: nobody writes into their unsafe bag
+        to be rid of a claim that a server has put into their token (SEC-008).
+        """
+        if limit is None or rendered.size <= limit:
+            return rendered
+        unsaid = self._filled(subject.without_a_say()).claims
+        kept = rendered.claims
+        said = frozenset(name for name in kept if unsaid.get(name, _ABSENT) != kept[name])
+        return rendered.within(limit, first=said)
 
     def _filled(self, subject: Subject) -> Rendered:
         sorted_ = self._sorted(subject.template)
@@ -221,10 +242,6 @@ class ClaimTemplates:
     async def _record(self, actor: Actor, claims: Mapping[str, Any]) -> None:
         """Name the claims; what stands in their templates is nobody's to read in a record."""
         await self.audit.record("jwt_template_updated", actor, details={"claims": sorted(claims)})
-
-
-def _cut(rendered: Rendered, limit: int | None) -> Rendered:
-    return rendered if limit is None else rendered.within(limit)
 
 
 def _checked(claims: Json) -> str:

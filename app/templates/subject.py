@@ -50,6 +50,15 @@ class Subject:
     metadata_version: int = 0
     template: str | None = None
 
+    def without_a_say(self) -> "Subject":
+        """Give what would be known of a user who had never said anything of themselves."""
+        return Subject(
+            self.user_id,
+            public=self.public,
+            metadata_version=self.metadata_version,
+            template=self.template,
+        )
+
     def bags(self) -> dict[str, str]:
         """Give the bags by the names that shortcodes have for them."""
         return {"public_metadata": self.public, "unsafe_metadata": self.unsafe}

@@ -298,9 +298,13 @@ def test_a_claim_that_costs_too_much_leaves_the_others_as_they_are(place):
     assert rendered.omitted == (Omitted("dear", "The template does more work than it may."),)
 
 
-def test_a_claim_may_have_the_work_that_the_others_leave():
-    claims = {"dear": "{{range 1000}}{{end}}done", **{str(n): "x" for n in range(20)}}
-    assert claims_of(claims)["dear"] == "done"
+@pytest.mark.parametrize("others", ["x", "{{range 100000}}{{end}}"])
+@pytest.mark.parametrize(("rounds", "is_there"), [(100, True), (100_000, False)])
+def test_no_claim_depends_on_what_another_costs(others, rounds, is_there):
+    """SEC-008: nobody writes much into one claim to be rid of another."""
+    claims = {str(n): others for n in range(9)}
+    claims["dear"] = f"{{{{range {rounds}}}}}{{{{end}}}}done"
+    assert ("dear" in claims_of(claims)) is is_there
 
 
 def test_hostile_claims_end_in_time_sec_124():

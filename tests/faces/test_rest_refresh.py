@@ -7,8 +7,10 @@ from factories import make_session, make_user, reconfigured
 from msgspec.structs import replace
 
 from app.access import SYSTEM
+from app.config.sections import Cookie
 from app.config.values import Duration
 from app.metadata import BagChanges
+from app.sessions import SignIn
 
 REFRESH = "/sessions/refresh"
 VALIDATE = "/sessions/validate"
@@ -198,3 +200,95 @@ class TestRenewing:
     async def test_what_is_no_session_is_not_renewed(self, services):
         face, _ = await self.stale(services)
         assert (await face.get(VALIDATE, cookie="x")).text == '{"is_valid":false}'
+
+
+class TestEnding:
+    async def test_who_signs_out_late_is_signed_out_by_the_refresh_cookie(self, refreshing, clock):
+        """SEC-025"""
+        others, face = refreshing
+        issued = await make_session(others, await make_user(others))
+        clock.advance(minutes=11)
+        headers = {"cookie": f"hanko-refresh={issued.refresh_token}"}
+        answer = await face.call("DELETE", REFRESH, headers=headers)
+        assert answer.status_code == 204
+        assert set(cookies_of(answer).values()) == {""}
+        again = await face.post(REFRESH, {"refresh_token": issued.refresh_token})
+        assert again.status_code == 401
+
+    async def test_the_refresh_token_may_come_as_a_bearer(self, refreshing):
+        others, face = refreshing
+        issued = await make_session(others, await make_user(others))
+        answer = await face.call("DELETE", REFRESH, token=issued.refresh_token)
+        assert answer.status_code == 204
+        assert (await face.get(VALIDATE, token=issued.token)).json() == {"is_valid": False}
+
+    @pytest.mark.parametrize("token", [None, "", "x", "rt_" + "A" * 75])
+    async def test_what_is_no_refresh_token_ends_nothing(self, refreshing, token):
+        """SEC-068"""
+        others, face = refreshing
+        issued = await make_session(others, await make_user(others))
+        answer = await face.call("DELETE", REFRESH, token=token)
+        assert answer.status_code == 401
+        assert answer.json()["error"]["code"] == "refresh_token_invalid"
+        assert (await face.get(VALIDATE, token=issued.token)).json()["is_valid"] is True
+
+    async def test_a_session_token_ends_nothing_there(self, refreshing):
+        """SEC-023"""
+        others, face = refreshing
+        issued = await make_session(others, await make_user(others))
+        assert (await face.call("DELETE", REFRESH, token=issued.token)).status_code == 401
+
+    async def test_another_site_ends_nothing(self, refreshing):
+        """SEC-107"""
+        others, face = refreshing
+        issued = await make_session(others, await make_user(others))
+        headers = {
+            "cookie": f"hanko-refresh={issued.refresh_token}",
+            "origin": "https://evil.example",
+        }
+        assert (await face.call("DELETE", REFRESH, headers=headers)).status_code == 403
+
+    async def test_a_dead_refresh_cookie_is_forgotten(self, refreshing):
+        answer = await refreshing[1].post(REFRESH, {}, headers={"cookie": "hanko-refresh=rt_x"})
+        assert answer.status_code == 401
+        assert cookies_of(answer) == {"hanko": "", "hanko-refresh": ""}
+
+
+class TestRemembering:
+    """SEC-030: who did not ask to be remembered is not."""
+
+    async def lines(self, services, *, remember):
+        others, face = await facing(
+            services,
+            access_token_lifespan=Duration(minutes=10),
+            renew_stale_tokens=True,
+            cookie=Cookie(retention="prompt"),
+        )
+        user = await make_user(others)
+        issued = await others.sessions.issue(SYSTEM, user.id, sign_in=SignIn(remember=remember))
+        await others.metadata.change(SYSTEM, user.id, BagChanges(public={"a": 1}))
+        renewed = await face.get(VALIDATE, cookie=issued.token)
+        headers = {"cookie": f"hanko-refresh={issued.refresh_token}"}
+        refreshed = await face.post(REFRESH, {}, headers=headers)
+        answers = (renewed, refreshed)
+        assert all(answer.headers["x-session-retention"] for answer in answers)
+        return [line for a in answers for line in a.headers.get_list("set-cookie")]
+
+    @pytest.mark.parametrize("remember", [True, False])
+    async def test_refreshed_and_renewed_cookies_last_as_the_first_ones_did(
+        self, services, remember
+    ):
+        lines = await self.lines(services, remember=remember)
+        assert len(lines) == 3
+        assert all(("Max-Age" in line) is remember for line in lines)
+
+
+async def test_a_claim_called_like_a_member_of_the_answer_is_not_taken_for_it(services, public):
+    """SEC-010: `issuer` in the answer is the token's own or is not there."""
+    names = ("subject", "issuer", "audience", "expiration", "issued_at")
+    await services.templates.set(SYSTEM, dict.fromkeys(names, "forged"))
+    issued = await make_session(services, await make_user(services))
+    claims = (await public.get(VALIDATE, token=issued.token)).json()["claims"]
+    assert "forged" not in claims.values()
+    assert "issuer" not in claims
+    assert claims["subject"] == str(issued.session.user_id)

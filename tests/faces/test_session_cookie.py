@@ -21,9 +21,9 @@ NOBODY = UUID(int=0)
 STRICT = "HttpOnly; Secure; SameSite=Strict"
 
 
-def issued(token="token", refresh_token=None, lifespan=timedelta(hours=12)):
+def issued(token="token", refresh_token=None, lifespan=timedelta(hours=12), *, remember=True):
     end = NOW + timedelta(hours=12)
-    row = SessionRow(NOBODY, NOBODY, None, None, NOW, NOW, end)
+    row = SessionRow(NOBODY, NOBODY, None, None, NOW, NOW, end, remember)
     return Issued(row, token, NOW, NOW + lifespan, refresh_token)
 
 
@@ -32,7 +32,7 @@ def carried(cookie=None, **session):
 
 
 def headers(carrier, **kwargs):
-    return {k.decode(): v.decode() for k, v in carrier.delivery(issued(), **kwargs)}
+    return {k.decode(): v.decode() for k, v in carrier.delivery(issued(**kwargs))}
 
 
 def test_sec_030_a_token_travels_in_a_cookie_that_is_strict_by_default():
@@ -150,7 +150,7 @@ def test_sec_030_a_payload_that_has_room_makes_no_cookie_beyond_its_limit(name, 
     session = Session(cookie=Cookie(name=name, domain=domain))
     payload = (session.payload_limit() * 4 + 2) // 3
     token = ".".join(("h" * 112, "p" * payload, "s" * 683))
-    for _, line in SessionCookie(session).delivery(issued(token), remember=lasts):
+    for _, line in SessionCookie(session).delivery(issued(token, remember=lasts)):
         assert len(line) <= MAX_COOKIE
 
 

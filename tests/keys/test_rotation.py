@@ -2,11 +2,13 @@
 
 import asyncio
 import json
+import time
 from datetime import timedelta
 from uuid import UUID, uuid4
 
 import jwt
 import pytest
+from databases import elsewhere
 from factories import make_session, make_user, reconfigured
 from keys.lives import (
     AHEAD,
@@ -26,7 +28,7 @@ from app.assembly import Services, assemble
 from app.config.values import Duration
 from app.keys import TokenInvalid
 from app.keys.errors import NextKeyPending, SigningKeyActive, SigningKeyNotFound
-from app.persistence import fetch
+from app.persistence import DatabaseUnavailable, fetch
 from app.sessions import SignedIn
 
 ALGORITHMS = ("ES256", "EdDSA", "RS256")
@@ -410,7 +412,7 @@ class TestReplicas:
     ):
         (old,) = published(services)
         ring = services.signing_keys._ring
-        lives, opened, long_ago = ring._lives, ring.opened, ring._known_at - 1
+        lives, opened, long_ago = ring.lives, ring.opened, ring.read_at - 1
         clock.advance(seconds=1)
         await services.signing_keys.retire(SYSTEM, UUID(old), force=True)
         after = published(services)
@@ -477,3 +479,63 @@ class TestAnotherAlgorithm:
         caplog.clear()
         await configured(services, algorithm="RS256").signing_keys.load()
         assert not caplog.records
+
+
+class TestKnowing:
+    """SEC-033: nobody goes on with what was known long ago."""
+
+    async def test_of_requests_at_once_all_know_what_the_first_has_read(self, services, clock):
+        other = assemble(services.config, clock=clock)
+        await other.signing_keys.load()
+        clock.advance(seconds=1)
+        await other.signing_keys.rotate(SYSTEM, now=True)
+        token = await other.signing_keys.sign({"a": 1})
+        services.signing_keys._ring.read_at -= 3600
+
+        async def ask():
+            await services.signing_keys.refresh()
+            return services.signing_keys.verify(token)
+
+        assert await asyncio.gather(*(ask() for _ in range(8))) == [{"a": 1}] * 8
+
+    async def test_a_reading_that_fails_fails_for_all_who_waited(self, services):
+        services.signing_keys._ring.read_at -= 3600
+        async with elsewhere():
+            found = await asyncio.gather(
+                *(services.signing_keys.refresh() for _ in range(4)), return_exceptions=True
+            )
+        assert [type(one) for one in found] == [DatabaseUnavailable] * 4
+        await services.signing_keys.refresh()
+
+    async def test_who_stops_waiting_takes_nothing_from_the_others(self, services):
+        services.signing_keys._ring.read_at -= 3600
+        first = asyncio.ensure_future(services.signing_keys.refresh())
+        second = asyncio.ensure_future(services.signing_keys.refresh())
+        await asyncio.sleep(0)
+        first.cancel()
+        await second
+        assert time.monotonic() - services.signing_keys._ring.read_at < 60
+
+    async def test_a_rotation_by_who_knows_of_a_shorter_lifespan_ends_no_token_early(
+        self, services, clock
+    ):
+        """SEC-033"""
+        session = replace(services.config.session, lifespan=Duration(hours=720))
+        long = await reconfigured(services, session=session)
+        await services.signing_keys.rotate(SYSTEM)
+        clock.advance(minutes=5)
+        issued = await make_session(long, await make_user(long))
+        long.signing_keys._ring.read_at -= 1
+        await long.signing_keys.refresh()
+        clock.advance(hours=13)
+        await services.signing_keys.load()
+        long.signing_keys._ring.read_at -= 1
+        assert isinstance(await long.sessions.authenticate(issued.token), SignedIn)
+
+    async def test_a_forced_end_lets_the_key_sign_that_was_published_already(self, services, clock):
+        waiting = await services.signing_keys.create(SYSTEM)
+        active = next(k for k in await services.signing_keys.list() if k.state == "active")
+        clock.advance(seconds=1)
+        now = await services.signing_keys.retire(SYSTEM, active.kid, force=True)
+        assert now.kid == waiting.kid
+        assert len(await services.signing_keys.list()) == 1

@@ -173,7 +173,7 @@ class TestSecondSecret:
             await without.signing_keys.load()
 
     async def test_a_replica_that_has_not_heard_of_it_goes_on(self, services, clock, caplog):
-        """SEC-120: it has opened its keys; one that it cannot open is left out, and it says so."""
+        """SEC-120: it signs with what it has opened, and verifies with the rest; it says so."""
         old = encryption_secrets(services.config)
         first = assemble(_with_secrets(services.config, NEW, *old), clock=clock)
         await first.signing_keys.load()
@@ -185,7 +185,8 @@ class TestSecondSecret:
         caplog.set_level("ERROR")
         for _ in range(3):
             await look(services)
-        assert published(services) == [kid]
+        assert published(services) == published(first) == [str(made.kid), kid]
+        assert services.signing_keys.verify(await first.signing_keys.sign({"b": 2})) == {"b": 2}
         assert await signer(services) == kid
         assert first.signing_keys.verify(await services.signing_keys.sign({"a": 1})) == {"a": 1}
         (said,) = caplog.records

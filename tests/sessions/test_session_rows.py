@@ -16,7 +16,7 @@ from app.clock import Clock
 from app.config.values import Duration
 from app.errors import NotFound
 from app.persistence import fetch
-from app.sessions import SessionNotFound, SignedIn, TokenExpired
+from app.sessions import SessionNotFound, SignedIn, SignIn, TokenExpired
 from app.users import NewEmail, NewUser, ProfileChanges
 from app.users.paging import Page, PageRequest, Position
 
@@ -404,6 +404,45 @@ class TestEnd:
         assert await verdict(services, issued.token) == "live"
         await fetch("UPDATE user_session SET user_id = $1", other.id)
         assert await verdict(services, issued.token) == "invalid"
+
+
+class TestHow:
+    """SEC-026: what a session knows of the sign-in that began it."""
+
+    async def test_a_token_says_how_its_user_has_signed_in_even_when_it_is_renewed(self, services):
+        short = await with_session(services, access_token_lifespan=Duration(minutes=10))
+        user = await make_user(short)
+        issued = await short.sessions.issue(SYSTEM, user.id, sign_in=SignIn(("pwd", "totp")))
+        assert claims_of(issued.token)["amr"] == ["pwd", "totp"]
+        again = await short.sessions.exchange(SYSTEM, issued.refresh_token)
+        assert claims_of(again.token)["amr"] == ["pwd", "totp"]
+        found = await short.sessions.authenticate(again.token, with_subject=True)
+        assert (await short.sessions.claims.current(found))["amr"] == ["pwd", "totp"]
+
+    async def test_a_session_that_nobody_signed_in_to_says_nothing(self, services):
+        issued = await make_session(services, await make_user(services))
+        assert "amr" not in claims_of(issued.token)
+
+    async def test_who_signs_in_leaves_the_session_behind_that_the_request_bore(self, services):
+        ada, bob = await make_user(services), await make_user(services)
+        former = await make_session(services, ada)
+        other = await make_session(services, ada)
+        borne = session_actor(former).session
+        issued = await services.sessions.issue(SYSTEM, bob.id, sign_in=SignIn(replacing=borne))
+        assert await verdict(services, former.token) == "revoked"
+        assert await verdict(services, other.token) == "live"
+        assert await verdict(services, issued.token) == "live"
+        rows = await fetch("SELECT subject_id FROM audit_event WHERE type = 'session_revoked'")
+        assert [row["subject_id"] for row in rows] == [ada.id]
+
+    async def test_a_session_that_has_ended_by_itself_is_no_obstacle(self, services):
+        user = await make_user(services)
+        former = await make_session(services, user)
+        await services.sessions.end_all(SYSTEM, user.id)
+        issued = await services.sessions.issue(
+            SYSTEM, user.id, sign_in=SignIn(replacing=session_actor(former).session)
+        )
+        assert await verdict(services, issued.token) == "live"
 
 
 class TestRemembering:

@@ -1,5 +1,6 @@
 """What templates make of a user, apart from any database."""
 
+import json
 import logging
 from dataclasses import replace
 from itertools import product
@@ -391,3 +392,31 @@ def test_a_tiny_cap_is_enough_for_a_tiny_bag():
     assert configured({"a": "{{user.public_metadata}}"}, caps=CAPS).render(
         replace(ADA, public="{}")
     ).omitted == (Omitted("a", "There is no value for this claim."),)
+
+
+SAID_AND_UNSAID = {
+    "denied": "{{ user.public_metadata.denied }}",
+    "theme": "{{ user.unsafe_metadata.theme }}",
+    "who": "{{ .User.Name }}",
+}
+
+
+class TestWhoGoesFirst:
+    """SEC-008: what a user writes takes nothing away that a server has put into their token."""
+
+    def filled(self, **given):
+        subject = replace(ADA, public=json.dumps({"denied": "d" * 700}), **given)
+        return configured(SAID_AND_UNSAID, budget=1200).render(subject)
+
+    def test_what_the_user_has_a_say_in_goes_before_the_rest_however_small_it_is(self):
+        found = self.filled(unsafe=json.dumps({"theme": "t" * 620}))
+        assert found.claims.keys() == {"denied", "who"}
+        found = self.filled(unsafe=json.dumps({"theme": "t" * 250}), name="n" * 300)
+        assert "denied" in found.claims
+        assert len(found.omitted) == 1
+
+    def test_the_rest_goes_only_when_there_is_nothing_else_to_go(self):
+        subject = replace(ADA, public=json.dumps({"denied": "d" * 1300}))
+        found = configured(SAID_AND_UNSAID, budget=1200).render(subject)
+        assert "denied" not in found.claims
+        assert {one.claim for one in found.omitted} == SAID_AND_UNSAID.keys()
