@@ -59,7 +59,9 @@ def list_(state: State, as_json: bool) -> None:
 
 @jwk.command()
 @click.argument("kid", type=click.UUID)
-@click.option("--force", is_flag=True, help="Even the key that signs; a new one takes its place.")
+@click.option(
+    "--force", is_flag=True, help="Even the key that signs; the next one, or a new one, follows."
+)
 @json_option
 @click.pass_obj
 def retire(state: State, kid: UUID, force: bool, as_json: bool) -> None:

@@ -170,8 +170,8 @@ class JwtTemplate(Section, frozen=True):
     over_budget: Annotated[
         Literal["omit", "refuse"],
         about(
-            "Where a user's claims outgrow the budget: `omit` the largest from the token, or "
-            "`refuse` the change of metadata that would bring it about."
+            "Where a user's claims outgrow the budget: `omit` some from the token, or `refuse` the "
+            "change of metadata that would bring it about."
         ),
     ] = "omit"
 

@@ -286,8 +286,8 @@ class Sessions:
         if not rows:
             return None
         now = self.clock()
-        columns = {name: rows[0][name] for name in Session.__slots__} | {"last_used_at": now}
-        session = Session(**{**columns, "is_remembered": bool(columns["is_remembered"])})
+        columns = {name: rows[0][name] for name in Session.__slots__}
+        session = Session(**columns | {"last_used_at": now})
         amr = tuple(strictjson.parse(rows[0]["amr"].encode())) if rows[0]["amr"] else ()
         return await self._issued(session, now, amr, refreshed=presented.count)
 

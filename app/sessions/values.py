@@ -121,7 +121,7 @@ def signed_in_of(
             row["started_at"],
             row["last_used_at"],
             row["expires_at"],
-            bool(row["is_remembered"]),
+            row["is_remembered"],
         ),
         account=Account(
             user_id,

@@ -249,3 +249,31 @@ class TestProduction:
     def test_development_starts_without_any_of_it(self):
         accepted()
         accepted(SESSION_COOKIE_SECURE="false", SECRET_KEYS=next(iter(EXAMPLE_SECRETS)))
+
+
+class TestTokens:
+    @pytest.mark.parametrize("span", ["59s", "12h", "13h", "-1m"])
+    def test_a_token_that_is_refreshed_lives_a_minute_and_less_than_its_session(self, span):
+        words = refusal(SESSION_ACCESS_TOKEN_LIFESPAN=span)
+        assert words.startswith("session.access_token_lifespan ")
+
+    @pytest.mark.parametrize("span", ["0", "1m", "11h59m"])
+    def test_a_shorter_life_is_accepted(self, span):
+        accepted(SESSION_ACCESS_TOKEN_LIFESPAN=span)
+
+    @pytest.mark.parametrize(
+        "given",
+        [{}, {"KEYID": "alias/x"}, {"REGION": "eu-central-1"}],
+        ids=["none", "id", "region"],
+    )
+    def test_a_kms_needs_a_key_and_a_region(self, given):
+        variables = {f"SECRETS_KEYMANAGEMENT_{name}": value for name, value in given.items()}
+        words = refusal(SECRETS_KEYMANAGEMENT_TYPE="aws_kms", **variables)
+        assert "aws_kms needs key_id and region" in words
+
+    def test_a_key_is_published_before_it_signs_and_longer_than_others_keep_the_set_sec_033(self):
+        ahead = "SECRETS_KEY_MANAGEMENT_PUBLISH_AHEAD"
+        assert "publish_ahead must not be negative" in refusal(**{ahead: "-1s"})
+        assert "publish_ahead of at least 12m" in refusal(**PRODUCTION, **{ahead: "11m59s"})
+        accepted(**PRODUCTION, **{ahead: "12m"})
+        accepted(**{ahead: "0"})

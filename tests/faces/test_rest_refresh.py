@@ -9,6 +9,7 @@ from msgspec.structs import replace
 from app.access import SYSTEM
 from app.config.sections import Cookie
 from app.config.values import Duration
+from app.keys.pairs import PublicHalf
 from app.metadata import BagChanges
 from app.sessions import SignIn
 
@@ -190,6 +191,25 @@ class TestRenewing:
         answer = await face.get(VALIDATE, token=token)
         assert claims_of(answer.headers["x-auth-token"])["metadata_version"] == 1
         assert "set-cookie" not in answer.headers
+
+    async def test_where_nothing_can_be_signed_the_session_is_as_valid_as_it_was(self, services):
+        """SEC-130"""
+        others, face = await facing(services, renew_stale_tokens=True)
+        user = await make_user(others)
+        token = (await make_session(others, user)).token
+        await others.metadata.change(SYSTEM, user.id, BagChanges(public={"plan": "pro"}))
+        ring = others.signing_keys._ring
+        ring.opened = {
+            kid: PublicHalf(one.kid, one.algorithm, one.public) for kid, one in ring.opened.items()
+        }
+        ring.active = None
+        for answer in (
+            await face.get(VALIDATE, cookie=token),
+            await face.post(VALIDATE, {"session_token": token}),
+        ):
+            assert answer.json()["is_valid"] is True
+            assert "session_token" not in answer.json()
+            assert "set-cookie" not in answer.headers
 
     async def test_a_token_in_the_body_is_answered_in_the_body(self, services):
         face, token = await self.stale(services)
