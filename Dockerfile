@@ -9,11 +9,12 @@ RUN python -m venv --without-pip /opt/sekisho \
     && pip --python /opt/sekisho/bin/python install --require-hashes --only-binary :all: \
         -r requirements/aws.txt
 COPY pyproject.toml README.md LICENSE ./
+COPY bundling/ bundling/
 COPY explorer/ explorer/
 COPY graphql/ graphql/
 COPY piccolo_migrations/ piccolo_migrations/
 COPY app/ app/
-RUN python explorer/build.py
+RUN python bundling/build.py explorer
 RUN pip wheel --no-deps --no-build-isolation --wheel-dir dist . \
     && pip --python /opt/sekisho/bin/python install --no-deps --no-index dist/*.whl
 

@@ -6,23 +6,26 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --quiet --disable-pip-version-check --no-input
 INSTALL := $(PIP) install --require-hashes
 
+NODE = { command -v npm && node -e "process.exit(parseInt(process.versions.node) < 20)"; } >/dev/null 2>&1 \
+	|| $(INSTALL) -r requirements/node.txt
+
 # What the environment holds; each file is newer than the locks it was installed from.
 ENV_MADE := $(VENV)/.made
 ENV_RUN := $(VENV)/.made-run
 ENV_DEV := $(VENV)/.made-dev
 
 .DEFAULT_GOAL := help
-.PHONY: run test browser check bench schema explorer lock audit clean help
+.PHONY: run test browser check bench schema explorer quickstart lock audit clean help
 
 run: $(ENV_RUN) ## Start the server on ports 8000 and 8001; Ctrl-C drains and stops it
-	@$(MAKE) --no-print-directory explorer \
-		|| echo "The explorer could not be built; the server starts without it." >&2
+	@$(MAKE) --no-print-directory --keep-going explorer quickstart \
+		|| echo "The explorer or the quickstart could not be built; the server starts without it." >&2
 	@exec $(BIN)/sekisho serve all
 
 test: $(ENV_DEV) ## Run the tests and judge coverage; PYTEST_ARGS="tests/users -x" runs a part
 	$(BIN)/python -m pytest -m "not browser" $(if $(PYTEST_ARGS),$(PYTEST_ARGS),--cov)
 
-browser: $(ENV_DEV) explorer ## Run the tests that drive a browser (Chromium, or SEKISHO_BROWSER)
+browser: $(ENV_DEV) explorer quickstart ## Run the tests that drive a browser (Chromium, or SEKISHO_BROWSER)
 	@export SEKISHO_BROWSER="$${SEKISHO_BROWSER:-$$(command -v chromium || command -v chromium-browser)}"; \
 	test -n "$$SEKISHO_BROWSER" || { echo "Chromium was not found; install it or set SEKISHO_BROWSER." >&2; exit 1; }; \
 	exec $(BIN)/python -m pytest -m browser $(PYTEST_ARGS)
@@ -43,9 +46,12 @@ schema: $(ENV_DEV) ## Print the schema anew into graphql/schema.graphql
 	mv graphql/schema.graphql.new graphql/schema.graphql
 
 explorer: $(ENV_RUN) ## Bundle GraphiQL (Node.js 20 or newer from PATH, else from PyPI)
-	@{ command -v npm && node -e "process.exit(parseInt(process.versions.node) < 20)"; } >/dev/null 2>&1 \
-		|| $(INSTALL) -r requirements/node.txt
-	$(BIN)/python explorer/build.py
+	@$(NODE)
+	$(BIN)/python bundling/build.py explorer
+
+quickstart: $(ENV_RUN) ## Bundle the page that signs in with Hanko's components
+	@$(NODE)
+	$(BIN)/python bundling/build.py quickstart
 
 # Pins that still fit are kept; LOCK_ARGS=--upgrade moves them all on.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -65,13 +71,14 @@ audit: $(ENV_DEV) ## Ask PyPI for advisories about what is locked; writes dist/s
 		--format cyclonedx-json --output dist/sbom.json
 
 clean: ## Remove all that make has made; the folder data/ stays
-	rm -rf $(VENV) dist build explorer/node_modules app/explorer/static .coverage .coverage.* \
-		.hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
+	rm -rf $(VENV) dist build explorer/node_modules quickstart/node_modules \
+		app/explorer/static app/quickstart/static \
+		.coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +
 
 help: ## List the targets
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' Makefile | while IFS='|' read -r name about; do \
-		printf '  make %-9s %s\n' "$$name" "$$about"; done
+		printf '  make %-10s %s\n' "$$name" "$$about"; done
 
 $(ENV_MADE):
 	@$(PYTHON) -c "import sys; sys.exit(sys.version_info < (3, 11))" 2>/dev/null \

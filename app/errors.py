@@ -73,10 +73,14 @@ class RateLimited(IdentityError):
 
 
 class Unavailable(IdentityError):
-    """Something the product cannot do without does not answer; nothing is decided (SEC-130)."""
+    """Something the product cannot do without does not answer; nothing is decided (SEC-130).
+
+    A leaf that time alone mends says in `retry_after` after how many seconds to come again.
+    """
 
     code = "unavailable"
     message = "The service is not available at the moment."
+    retry_after: int | None = None
 
 
 class ScopeMissing(Forbidden):

@@ -18,11 +18,11 @@ from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app import __version__
+from app import __version__, explorer, quickstart
 from app.assembly import Services
+from app.bundles import ASSET_CACHE_CONTROL, Bundle
 from app.config import Config, parse_listener
 from app.errors import IdentityError
-from app.explorer import ASSET_CACHE_CONTROL, ASSET_PATH, CONTENT_SECURITY_POLICY, asset
 from app.graphql import GraphQLEndpoint
 from app.http import Caller, Callers, Gate, Listener, SessionCookie, answer, asked_of, problem
 from app.http.body import MAX_BODY
@@ -30,6 +30,7 @@ from app.http.gate import MAX_HEADER_BYTES, MAX_HEADERS
 from app.http.listener import Name
 from app.logs import RequestLog
 from app.rest import EXCEPTION_HANDLERS, StrictRequest, routes
+from app.worker import working
 
 KEEP_ALIVE = 75
 _LOG_EVERY = 0.25
@@ -44,7 +45,8 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
     app = Litestar(
         [
             _graphql(GraphQLEndpoint(services, callers, listener)),
-            _explorer_asset(),
+            _assets(explorer.BUNDLE),
+            *([] if config.is_production else [_assets(quickstart.BUNDLE)]),
             *routes(listener),
         ],
         dependencies=_dependencies(services, callers),
@@ -77,10 +79,10 @@ def listening(config: Config, names: Sequence[Name]) -> Iterator[dict[Name, sock
 
 
 async def serve(services: Services, sockets: Mapping[Name, socket.socket]) -> None:
-    """Answer until SIGINT or SIGTERM, then let requests in flight finish (SEC-139)."""
+    """Answer and work until SIGINT or SIGTERM, then finish what is in flight (SEC-139)."""
     log = RequestLog()
     servers = {name: _Server(services, name, log) for name in sockets}
-    async with _stopping(list(servers.values())), _flushing(log):
+    async with _stopping(list(servers.values())), _flushing(log), working(services):
         gc.collect()
         gc.freeze()
         await asyncio.gather(
@@ -275,12 +277,12 @@ def _graphql(endpoint: GraphQLEndpoint) -> ASGIRouteHandler:
     return graphql
 
 
-def _explorer_asset() -> ASGIRouteHandler:
-    @asgi(ASSET_PATH.rstrip("/"), is_mount=True, copy_scope=False)
-    async def explorer_asset(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # ASGI's three
-        """Give a file of the explorer."""
+def _assets(bundle: Bundle) -> ASGIRouteHandler:
+    @asgi(bundle.path.rstrip("/"), is_mount=True, copy_scope=False)
+    async def asset(scope: Scope, receive: Receive, send: Send) -> None:  # noqa: ARG001  # ASGI's three
+        """Give a file of a page."""
         asked = asked_of(scope)  # type: ignore[arg-type]  # a scope is a dict
-        found = asset(asked.path.rpartition("/")[2]) if asked.method == "GET" else None
+        found = bundle.asset(asked.path.rpartition("/")[2]) if asked.method == "GET" else None
         if found is None:
             body = problem(HTTPStatus.NOT_FOUND, "not_found", "Not Found", asked.request_id)
             await answer(send, HTTPStatus.NOT_FOUND, body)  # type: ignore[arg-type]  # ASGI either way
@@ -288,11 +290,11 @@ def _explorer_asset() -> ASGIRouteHandler:
         content, media = found
         headers = (
             (b"cache-control", ASSET_CACHE_CONTROL.encode()),
-            (b"content-security-policy", CONTENT_SECURITY_POLICY.encode()),
+            (b"content-security-policy", bundle.content_security_policy.encode()),
         )
         await answer(send, HTTPStatus.OK, content, media.encode(), headers)  # type: ignore[arg-type]  # ASGI either way
 
-    return explorer_asset
+    return asset
 
 
 def _dependencies(services: Services, callers: Callers) -> dict[str, Provide]:

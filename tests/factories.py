@@ -14,10 +14,21 @@ from app.sessions import Issued
 from app.users import Account, NewEmail, NewUser, ProfileChanges
 
 TABLES = (
+    "flow",
+    "mailbox_mail",
+    "mail_outbox",
     "audit_event",
     "user_session",
     "user_metadata",
     "email",
+    "user_password",
+    "webauthn_challenge",
+    "webauthn_credential",
+    "passcode",
+    "guess_count",
+    "user_totp",
+    "user_recovery_code",
+    "trusted_device",
     "app_user",
     "retired_user",
     "secret_key",

@@ -7,7 +7,7 @@ with one line. What two replicas must not do to each other is shown with real on
 import asyncio
 import json
 import sys
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -17,8 +17,12 @@ from app.access import SYSTEM
 from app.assembly import Services, assemble
 from app.clock import utc_now
 from app.config import Config, load
+from app.credentials.passcodes import Binding
+from app.errors import IdentityError
+from app.flows.step import FlowRequest
 from app.metadata import BagChanges
 from app.persistence import Migrations, connect, disconnect, fetch, transaction
+from app.ratelimit import Operation
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 60.0
@@ -132,6 +136,54 @@ class _Commands:
         made = await asyncio.gather(*(issue(SYSTEM, UUID(user)) for _ in range(times)))
         return {str(one.session.id): one.session.created_at.isoformat() for one in made}
 
+    async def try_passcode(self, binding: dict[str, str], codes: list[str]) -> list[str]:
+        """Enter codes into a flow, all at once, and name what came of each."""
+        asked = Binding(UUID(binding["flow_id"]), binding["purpose"], binding["address"])
+        verify = self.services.passcodes.verify
+        return _names(await asyncio.gather(*(verify(asked, code) for code in codes)))
+
+    async def try_totp(self, user: str, codes: list[str]) -> list[str]:
+        """Enter codes of an authenticator app, all at once, and name what came of each."""
+        verify = self.services.totp.verify
+        return _names(await asyncio.gather(*(verify(UUID(user), code) for code in codes)))
+
+    async def try_recovery_code(self, user: str, codes: list[str]) -> list[str]:
+        """Enter recovery codes, all at once, and name what came of each."""
+        redeem = self.services.recovery_codes.redeem
+        return _names(await asyncio.gather(*(redeem(SYSTEM, UUID(user), code) for code in codes)))
+
+    async def advance(
+        self, flow: str, action: str, csrf: str, given: dict[str, Any], times: int
+    ) -> list[str]:
+        """Take one step of a flow, so many times at once, and name where each has led."""
+
+        async def step() -> str:
+            try:
+                result = await self.services.flows.advance(
+                    None,
+                    UUID(flow),
+                    action,
+                    csrf_token=csrf,
+                    given=given,
+                    request=FlowRequest(SYSTEM),
+                )
+            except IdentityError as error:
+                return error.code
+            return result.state.name
+
+        return await asyncio.gather(*(step() for _ in range(times)))
+
+    async def take(self, operation: Operation, account: str, times: int) -> int:
+        """Count attempts at an account, all at once, and say how many may go on."""
+        limits = self.services.rate_limits
+        assert limits.shared is not None
+        limits.shared._patience = PATIENCE  # the machine may be busy
+        attempts = (
+            limits.take(operation, account=account, address=f"192.0.2.{n % 250}")
+            for n in range(times)
+        )
+        return (await asyncio.gather(*attempts)).count(None)
+
     async def kids(self) -> list[str]:
         """Name the signing keys."""
         return [key["kid"] for key in self.services.signing_keys.jwks()["keys"]]
@@ -145,6 +197,10 @@ async def _serve() -> None:
             _answer({"result": await getattr(commands, given.pop("command"))(**given)})
         except Exception as error:  # noqa: BLE001  # told to the one who asked
             _answer({"error": type(error).__name__})
+
+
+def _names(outcomes: Iterable[object]) -> list[str]:
+    return [type(outcome).__name__ for outcome in outcomes]
 
 
 async def _next_line() -> str:

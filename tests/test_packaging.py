@@ -125,8 +125,9 @@ def test_no_file_names_a_registry_host_sec_127() -> None:
     assert [str(path) for path in files if found.search(path.read_bytes())] == []
 
 
-def test_the_explorers_packages_are_locked_by_hash_and_not_by_address_sec_127() -> None:
-    packages = json.loads((ROOT / "explorer" / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("page", ["explorer", "quickstart"])
+def test_a_pages_packages_are_locked_by_hash_and_not_by_address_sec_127(page: str) -> None:
+    packages = json.loads((ROOT / page / "package-lock.json").read_text())["packages"]
     assert len(packages) > 1
     for place, package in packages.items():
         assert place == "" or package["integrity"].startswith("sha512-"), place

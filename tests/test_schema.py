@@ -18,6 +18,7 @@ from graphql import (
 
 from app.access import SCOPES
 from app.errors import Conflict, Invalid, NotFound, RateLimited, leaves
+from app.flows import errors as flow_errors
 from app.graphql import printed_schema, schema
 
 FILE = Path(__file__).parents[1] / "graphql" / "schema.graphql"
@@ -131,13 +132,23 @@ PLAIN_ARGUMENTS = {
     ("rotateSecretKey", "grace"),
     ("rotateSigningKey", "now"),
     ("refreshSession", "refreshToken"),
+    ("startFlow", "kind"),
+    ("startFlow", "input"),
+    ("continueFlow", "csrfToken"),
+    ("continueFlow", "action"),
+    ("setUserPassword", "password"),
+    ("setUserPassword", "keepSessions"),
     ("setJwtTemplate", "claims"),
     ("setJwtTemplate", "allowOmission"),
 }
 """Arguments of mutations that are neither ids nor the change itself."""
 
-OPEN = {"refreshSession"}
+OPEN = {"refreshSession", "startFlow", "continueFlow"}
 """Mutations for everybody: what they take proves who asks."""
+
+
+NAMED_INPUTS = ("UserBy", "UserFilter", "MetadataFilter", "FlowAction")
+"""Inputs whose names the page fixes."""
 
 
 def members(definition):
@@ -267,7 +278,7 @@ def test_names_follow_the_style():
             assert name[0].isupper()
             assert all(m[0].islower() and "_" not in m for m in members(definition))
         elif isinstance(definition, InputObjectTypeDefinitionNode):
-            assert name.endswith("Input") or name in ("UserBy", "UserFilter", "MetadataFilter")
+            assert name.endswith("Input") or name in NAMED_INPUTS
         elif isinstance(definition, ScalarTypeDefinitionNode):
             assert "specifiedBy" in marks(definition)
 
@@ -281,7 +292,7 @@ def test_connections_have_the_shape_of_relay():
 def test_every_refusal_has_its_code():
     codes = set(members(TYPES["ErrorCode"]))
     families = (NotFound, Conflict, Invalid, RateLimited)
-    every = [leaf for family in families for leaf in leaves(family)]
+    every = [*(leaf for family in families for leaf in leaves(family)), *flow_errors.told()]
     told = {leaf.code.upper() for leaf in every if not leaf.__module__.startswith("app.rest")}
     assert told == codes
 

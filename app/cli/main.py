@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 
 from app import __version__
-from app.cli import configuration, database, jwk, keys, running, sessions
+from app.cli import configuration, database, flows, jwk, keys, mail, running, sessions
 from app.cli.session import Refused, State
 
 
@@ -31,6 +31,8 @@ for command in (
     keys.key,
     jwk.jwk,
     sessions.jwt,
+    mail.mail,
+    flows.flow,
     configuration.config,
     configuration.schema,
 ):

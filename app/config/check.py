@@ -6,8 +6,9 @@ from collections.abc import Callable
 from typing import NoReturn
 from urllib.parse import urlsplit
 
-from app.config.sections import Config
+from app.config.sections import Config, Limit
 from app.config.values import parse_listener
+from app.text import email_key, is_printable
 
 MIN_SECRET = 16
 MIN_ACCESS = 60
@@ -26,11 +27,23 @@ STANDARD_CLAIMS = 420
 JWKS_KEPT = 600
 """Seconds for which others may keep the JWKS."""
 
+LONGEST_STEP = 30
+"""Seconds a step with the SMTP server may take; a whole mail has 60."""
+
 _CLOCKS_DIFFER = 120
 _DATABASES = ("postgres", "postgresql", "cockroach", "sqlite")
 _ORIGIN = re.compile(
     r"https?://(\*\.)?[A-Za-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-fA-F:]+\](:\d{1,5})?"
 )
+_LABEL = r"[a-z0-9](?:[a-z0-9-]{0,61}[a-z0-9])?"
+_DOMAIN = re.compile(rf"(?=.{{1,253}}\Z){_LABEL}(\.{_LABEL})*")
+_CEREMONY_ORIGIN = re.compile(
+    rf"https://{_LABEL}(\.{_LABEL})*(:\d{{1,5}})?|http://({_LABEL}\.)*localhost(:\d{{1,5}})?"
+    r"|android:apk-key-hash:[A-Za-z0-9_-]{43}"
+)
+_COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
+_REDIS_PATH = re.compile(r"/?\d{0,5}")
+_DAY = 86_400
 Refuse = Callable[[str], NoReturn]
 
 
@@ -44,7 +57,12 @@ def refuse_contradictions(config: Config, refuse: Refuse) -> None:
     _cookie(config, refuse)
     _token_size(config, refuse)
     _origins(config, refuse)
+    _relying_party(config, refuse)
     _spans(config, refuse)
+    _mail(config, refuse)
+    _second_factors(config, refuse)
+    _rate_limiter(config, refuse)
+    _breach_check(config, refuse)
     if config.is_production:
         _production(config, refuse)
 
@@ -119,7 +137,7 @@ def _cookie(config: Config, refuse: Refuse) -> None:
         refuse("session.cookie: a name with __Host- needs secure true and no domain")
     if cookie.name.startswith("__Secure-") and not cookie.secure:
         refuse("session.cookie: a name with __Secure- needs secure true")
-    if not re.fullmatch(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*", cookie.name):
+    if not _COOKIE_NAME.fullmatch(cookie.name):
         refuse("session.cookie.name holds a character that a cookie name cannot have")
 
 
@@ -144,6 +162,19 @@ def _origins(config: Config, refuse: Refuse) -> None:
             refuse(f"cors.allow_origins: '{origin}' is no origin such as https://app.example.com")
 
 
+def _relying_party(config: Config, refuse: Refuse) -> None:
+    """See that ceremonies can work: browsers compare origins as wholes, and on TLS alone."""
+    relying_party = config.webauthn.relying_party
+    if relying_party.id and not _DOMAIN.fullmatch(relying_party.id):
+        refuse("webauthn.relying_party.id must be a domain in lower case, such as example.com")
+    for origin in relying_party.origins:
+        if not _CEREMONY_ORIGIN.fullmatch(origin):
+            refuse(
+                f"webauthn.relying_party.origins: '{origin}' is neither an https origin such as "
+                "https://app.example.com, nor http://localhost, nor android:apk-key-hash:..."
+            )
+
+
 def _spans(config: Config, refuse: Refuse) -> None:
     if config.session.lifespan.total_seconds() < 1:
         refuse("session.lifespan must be at least 1s")
@@ -159,6 +190,67 @@ def _spans(config: Config, refuse: Refuse) -> None:
         refuse("username.min_length is above username.max_length")
 
 
+def _breach_check(config: Config, refuse: Refuse) -> None:
+    check = config.password.breach_check
+    if check.url and not _is_web(check.url):
+        refuse("password.breach_check.url must be an absolute http or https URL")
+    if check.url.startswith("http:") and not check.allow_private_addresses:
+        refuse("password.breach_check.url must be https unless allow_private_addresses is true")
+    if check.timeout.total_seconds() <= 0:
+        refuse("password.breach_check.timeout must be above 0")
+
+
+def _mail(config: Config, refuse: Refuse) -> None:
+    delivery, smtp = config.email_delivery, config.email_delivery.smtp
+    if email_key(config.mail_sender) is None:
+        refuse("email_delivery.from_address must be an e-mail address")
+    if not is_printable(delivery.from_name) or not is_printable(config.service.name):
+        refuse("email_delivery.from_name and service.name must not hold control characters")
+    if bool(smtp.user) != bool(smtp.password.reveal()):
+        refuse("email_delivery.smtp: user and password go together")
+    if smtp.user and smtp.protection == "none" and not smtp.is_local:
+        refuse("email_delivery.smtp.tls: none would send the password in the clear")
+    if not 1 <= smtp.timeout.total_seconds() <= LONGEST_STEP:
+        refuse(f"email_delivery.smtp.timeout must be between 1s and {LONGEST_STEP}s")
+
+
+def _second_factors(config: Config, refuse: Refuse) -> None:
+    mfa = config.mfa
+    name = mfa.device_trust_cookie_name
+    if not _COOKIE_NAME.fullmatch(name):
+        refuse("mfa.device_trust_cookie_name holds a character that a cookie name cannot have")
+    if name in (config.session.cookie.called, f"{config.session.cookie.called}-refresh"):
+        refuse("mfa.device_trust_cookie_name is the name of another cookie")
+    if mfa.device_trust_duration.total_seconds() < 1:
+        refuse("mfa.device_trust_duration must be at least 1s")
+
+
+def _rate_limiter(config: Config, refuse: Refuse) -> None:
+    limiter = config.rate_limiter
+    for name in limiter.__struct_fields__:
+        limit = getattr(limiter, name)
+        if isinstance(limit, Limit) and not 1 <= limit.interval.total_seconds() <= _DAY:
+            refuse(f"rate_limiter.{name}.interval must be between 1s and 24h")
+    if limiter.store == "redis" and not limiter.redis_config.address:
+        refuse("rate_limiter.store: redis needs rate_limiter.redis_config.address")
+    if limiter.redis_config.address and not _is_redis(limiter.redis_config.url):
+        refuse(
+            "rate_limiter.redis_config.address must be host[:port][/database], or a URL that "
+            "begins with redis:// or rediss://, without a password"
+        )
+
+
+def _is_redis(url: str) -> bool:
+    try:
+        parts = urlsplit(url)
+        has_place = bool(parts.hostname) and parts.port != 0
+    except ValueError:  # a broken IPv6 address, or no port
+        return False
+    plain = parts.password is None and not parts.query and not parts.fragment
+    is_path = _REDIS_PATH.fullmatch(parts.path) is not None
+    return parts.scheme in ("redis", "rediss") and has_place and plain and is_path
+
+
 def _production(config: Config, refuse: Refuse) -> None:
     secrets = {secret.reveal() for secret in config.secret_keys or config.secrets.keys}
     if not secrets:
@@ -169,5 +261,10 @@ def _production(config: Config, refuse: Refuse) -> None:
         refuse("production needs server.public.url (SERVER_PUBLIC_URL), the URL the world uses")
     if not config.session.cookie.secure:
         refuse("production needs session.cookie.secure: true")
+    if config.email_delivery.enabled and not config.email_delivery.smtp.host:
+        refuse(
+            "production needs email_delivery.smtp.host (EMAIL_DELIVERY_SMTP_HOST), or "
+            "email_delivery.enabled: false"
+        )
     if config.secrets.key_management.publish_ahead.total_seconds() < JWKS_KEPT + _CLOCKS_DIFFER:
         refuse("production needs secrets.key_management.publish_ahead of at least 12m")

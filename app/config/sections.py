@@ -11,6 +11,7 @@ from urllib.parse import urlsplit
 from msgspec import Meta, Struct, field
 
 from app.config.values import Duration, Secret
+from app.text import email_key
 
 
 def about(text: str, *, env: str | None = None, **limits: Any) -> Meta:  # noqa: ANN401  # Meta's own
@@ -182,6 +183,18 @@ _JWS_FRAME = 112 + len("..") + 683
 """Header and signature at their longest: RS256 under a key of 4,096 bits."""
 
 
+class StepUp(Section, frozen=True):
+    """How recently a user must have signed in to change what opens the account (SEC-037)."""
+
+    max_age: Annotated[
+        Duration,
+        about(
+            "Longest time since the sign-in; 0 for 5 minutes in GraphQL in production, and none "
+            "elsewhere."
+        ),
+    ] = field(default_factory=lambda: Duration(0))
+
+
 class Session(Section, frozen=True):
     """Sessions and the tokens that stand for them."""
 
@@ -214,6 +227,14 @@ class Session(Section, frozen=True):
     acquire_user_agent: Annotated[
         bool, about("Keep the user agent with a session.", env="SESSION_ACQUIREUSERAGENT")
     ] = True
+    show_on_profile: Annotated[
+        bool, about("List a user's sessions in the profile.", env="SESSION_SHOWONPROFILE")
+    ] = True
+    allow_revocation: Annotated[
+        bool,
+        about("Users may end their other sessions there.", env="SESSION_ALLOWREVOCATION"),
+    ] = True
+    step_up: StepUp = field(default_factory=StepUp)
     cookie: Cookie = field(default_factory=Cookie)
     jwt_template: JwtTemplate = field(default_factory=JwtTemplate)
 
@@ -231,15 +252,149 @@ class RelyingParty(Section, frozen=True):
         about("Effective domain; also the default audience. Empty: the host of the public URL."),
     ] = ""
     display_name: Annotated[str, about("Shown by authenticators.", min_length=1)] = "Sekisho"
-    origins: Annotated[list[str], about("Origins whose ceremonies count.", min_length=1)] = field(
-        default_factory=lambda: ["http://localhost:8888"]
-    )
+    origins: Annotated[
+        list[str],
+        about(
+            "Origins whose ceremonies count, exact: `https://app.example.com`, or "
+            "`android:apk-key-hash:...` for an application. In development also the public URL's.",
+            min_length=1,
+        ),
+    ] = field(default_factory=lambda: ["http://localhost:8888"])
+
+
+MAX_CEREMONY = 600_000
+"""Milliseconds that a challenge may live (SEC-044)."""
+
+UserVerification = Literal["required", "preferred", "discouraged"]
+AttestationPreference = Literal["direct", "indirect", "none"]
+
+
+class WebAuthnTimeouts(Section, frozen=True):
+    """How long a ceremony may take; the server holds to it as well."""
+
+    registration: Annotated[
+        int, about("Milliseconds to make a credential; 0 for ten minutes.", ge=0, le=MAX_CEREMONY)
+    ] = MAX_CEREMONY
+    login: Annotated[
+        int, about("Milliseconds to use a credential; 0 for ten minutes.", ge=0, le=MAX_CEREMONY)
+    ] = MAX_CEREMONY
 
 
 class WebAuthn(Section, frozen=True):
     """WebAuthn."""
 
     relying_party: RelyingParty = field(default_factory=RelyingParty)
+    timeouts: WebAuthnTimeouts = field(default_factory=WebAuthnTimeouts)
+
+
+class Passkey(Section, frozen=True):
+    """Passkeys: WebAuthn credentials that sign in."""
+
+    enabled: Annotated[bool, about("Passkeys can be made and used.")] = True
+    optional: Annotated[bool, about("A user may go without a passkey.")] = True
+    acquire_on_registration: Annotated[
+        Literal["always", "conditional", "never"],
+        about("Ask for a passkey at registration; `conditional`: where no password was set."),
+    ] = "always"
+    acquire_on_login: Annotated[
+        Literal["always", "conditional", "never"],
+        about("Ask for one after sign-in who has none; `conditional`: who has no password either."),
+    ] = "always"
+    limit: Annotated[int, about("Passkeys a user may have.", ge=0, le=100)] = 10
+    attestation_preference: Annotated[
+        AttestationPreference, about("How much of its maker an authenticator is asked to show.")
+    ] = "direct"
+    user_verification: Annotated[
+        UserVerification,
+        about("Whether an authenticator is asked for a PIN or a feature of the body."),
+    ] = "preferred"
+
+
+class SecurityKeys(Section, frozen=True):
+    """Security keys: WebAuthn credentials that are a second factor alone."""
+
+    enabled: Annotated[
+        bool, about("Security keys can be made and used.", env="MFA_SECURITYKEYS_ENABLED")
+    ] = True
+    limit: Annotated[
+        int,
+        about("Security keys a user may have.", ge=0, le=100, env="MFA_SECURITYKEYS_LIMIT"),
+    ] = 10
+    attestation_preference: Annotated[
+        AttestationPreference,
+        about(
+            "How much of its maker a security key is asked to show.",
+            env="MFA_SECURITYKEYS_ATTESTATION_PREFERENCE",
+        ),
+    ] = "direct"
+    authenticator_attachment: Annotated[
+        Literal["platform", "cross-platform", "no_preference"],
+        about(
+            "Where a security key may be: in the device, or apart from it.",
+            env="MFA_SECURITYKEYS_AUTHENTICATOR_ATTACHMENT",
+        ),
+    ] = "cross-platform"
+    user_verification: Annotated[
+        UserVerification,
+        about(
+            "Whether a security key is asked for a PIN or a feature of the body.",
+            env="MFA_SECURITYKEYS_USER_VERIFICATION",
+        ),
+    ] = "discouraged"
+
+
+class TotpApps(Section, frozen=True):
+    """Authenticator apps."""
+
+    enabled: Annotated[bool, about("Authenticator apps count as a second factor.")] = True
+
+
+class Mfa(Section, frozen=True):
+    """Second factors."""
+
+    enabled: Annotated[bool, about("Ask for a second factor at sign-in, and offer to add one.")] = (
+        True
+    )
+    optional: Annotated[
+        bool, about("A user may go without; when off, the last second factor cannot be removed.")
+    ] = True
+    acquire_on_login: Annotated[
+        bool,
+        about("Offer one after sign-in to users who have none.", env="MFA_ACQUIREONLOGIN"),
+    ] = False
+    acquire_on_registration: Annotated[
+        bool, about("Offer one at registration.", env="MFA_ACQUIREONREGISTRATION")
+    ] = True
+    device_trust_policy: Annotated[
+        Literal["always", "prompt", "never"],
+        about(
+            "Whether a browser that has shown a second factor is asked again: `always` trust it, "
+            "`prompt` the user whether to, `never` trust any."
+        ),
+    ] = "prompt"
+    device_trust_duration: Annotated[
+        Duration, about("How long a browser is trusted.", env="MFA_DEVICETRUSTDURATION")
+    ] = field(default_factory=lambda: Duration(hours=720))
+    device_trust_cookie_name: Annotated[
+        str,
+        about(
+            "Cookie that holds the tokens of trusted browsers.",
+            min_length=1,
+            max_length=64,
+            env="MFA_DEVICETRUSTCOOKIENAME",
+        ),
+    ] = "hanko-device-token"
+    device_trust_max_users_per_device: Annotated[
+        int,
+        about(
+            "Users whom one browser can be trusted for; 0 for 20.",
+            ge=0,
+            le=30,
+            env="MFA_DEVICETRUSTMAXUSERSPERDEVICE",
+        ),
+    ] = 20
+    totp: TotpApps = field(default_factory=TotpApps)
+    security_keys: SecurityKeys = field(default_factory=SecurityKeys)
 
 
 class Cors(Section, frozen=True):
@@ -257,22 +412,229 @@ class Cors(Section, frozen=True):
     ] = False
 
 
+class AccountRules(Section, frozen=True):
+    """Whether people may come and go by themselves."""
+
+    allow_signup: Annotated[bool, about("New users may register.", env="ACCOUNT_ALLOWSIGNUP")] = (
+        True
+    )
+    allow_deletion: Annotated[
+        bool, about("Users may delete their account.", env="ACCOUNT_ALLOWDELETION")
+    ] = False
+
+
+class Privacy(Section, frozen=True):
+    """What sign-in tells of accounts."""
+
+    show_account_existence_hints: Annotated[
+        bool, about("Tell whether an account exists instead of answering alike.")
+    ] = False
+    only_show_actual_login_methods: Annotated[
+        bool, about("Offer the login methods that the account has; this tells which those are.")
+    ] = False
+
+
+MAX_PASSCODE_TTL = 600
+"""Seconds that a passcode may live (SEC-039)."""
+
+
 class Email(Section, frozen=True):
     """E-mail addresses."""
 
+    enabled: Annotated[bool, about("Sign-in and registration know e-mail addresses.")] = True
+    optional: Annotated[bool, about("A user may go without an address.")] = False
+    acquire_on_registration: Annotated[bool, about("Ask for an address at registration.")] = True
+    acquire_on_login: Annotated[bool, about("Ask for an address after sign-in who has none.")] = (
+        True
+    )
+    require_verification: Annotated[
+        bool, about("A new address has to be proved by a code that is mailed to it.")
+    ] = True
+    use_as_login_identifier: Annotated[
+        bool, about("An address says who signs in.", env="EMAIL_USEASLOGINIDENTIFIER")
+    ] = True
+    use_for_authentication: Annotated[
+        bool, about("A code that is mailed signs in.", env="EMAIL_USEFORAUTHENTICATION")
+    ] = True
     limit: Annotated[int, about("Addresses a user may have.", ge=0)] = 5
     max_length: Annotated[
         int, about("Longest address, in characters.", ge=6, le=254, env="EMAIL_MAXLENGTH")
     ] = 120
+    passcode_ttl: Annotated[
+        int, about("Seconds a passcode lives.", ge=30, le=MAX_PASSCODE_TTL, env="EMAIL_PASSCODETTL")
+    ] = 300
+    passcode_charset: Annotated[
+        Literal["numeric", "alphanumeric"],
+        about(
+            "What the 6 characters of a passcode are: digits (20 bits), or digits and letters "
+            "without 0, 1, I, O and l (35 bits).",
+            env="EMAIL_PASSCODECHARSET",
+        ),
+    ] = "numeric"
+
+
+_LOOPBACK = ("localhost", "127.0.0.1", "::1")
+
+
+class Smtp(Section, frozen=True):
+    """The SMTP server that takes our mail."""
+
+    host: Annotated[
+        str, about("Host. Empty: development keeps mail at /mailbox of the admin listener.")
+    ] = ""
+    port: Annotated[int, about("Port.", ge=1, le=65535)] = 465
+    user: Annotated[str, about("User; empty for no authentication.")] = ""
+    password: Annotated[Secret, about("Password.")] = field(default_factory=lambda: Secret(""))
+    tls: Annotated[
+        Literal["auto", "implicit", "starttls", "none"],
+        about(
+            "`implicit`: TLS from the first byte. `starttls`: required, never plain instead. "
+            "`auto`: `implicit` on port 465, `none` to this machine itself, else `starttls`."
+        ),
+    ] = "auto"
+    ca_file: Annotated[
+        str, about("Certificates in PEM to trust instead of the system's; empty for those.")
+    ] = ""
+    timeout: Annotated[Duration, about("How long one step with the server may take.")] = field(
+        default_factory=lambda: Duration(seconds=10)
+    )
+
+    @property
+    def is_local(self) -> bool:
+        """Say whether the server is on this machine."""
+        return self.host in _LOOPBACK
+
+    @property
+    def protection(self) -> Literal["implicit", "starttls", "none"]:
+        """Give the kind of TLS in force."""
+        if self.tls != "auto":
+            return self.tls
+        if self.port == 465:  # noqa: PLR2004  # RFC 8314 §7.3: submissions
+            return "implicit"
+        return "none" if self.is_local else "starttls"
+
+
+class EmailDelivery(Section, frozen=True):
+    """How mail leaves."""
+
+    enabled: Annotated[bool, about("Send mail; when off, none is queued.")] = True
+    from_address: Annotated[
+        str, about("Sender's address; empty means `noreply@` and the host of the public URL.")
+    ] = ""
+    from_name: Annotated[str, about("Sender's name; empty means the service's name.")] = ""
+    templates_dir: Annotated[
+        str, about("Folder of texts that take the place of ours: `<language>.toml`, `layout.html`.")
+    ] = ""
+    smtp: Smtp = field(default_factory=Smtp)
+
+
+class Notification(Section, frozen=True):
+    """One notice about a change of the account."""
+
+    enabled: Annotated[bool, about("Mail it.")] = True
+
+
+class Notifications(Section, frozen=True):
+    """The notices about changes of an account."""
+
+    password_update: Notification = field(default_factory=Notification)
+    primary_email_update: Notification = field(default_factory=Notification)
+    email_create: Notification = field(default_factory=Notification)
+    email_delete: Notification = field(default_factory=Notification)
+    passkey_create: Notification = field(default_factory=Notification)
+    mfa_create: Notification = field(default_factory=Notification)
+    mfa_delete: Notification = field(default_factory=Notification)
+
+
+class SecurityNotifications(Section, frozen=True):
+    """Mail to the user about what changes on the account."""
+
+    notifications: Notifications = field(default_factory=Notifications)
 
 
 class Username(Section, frozen=True):
     """User names."""
 
+    enabled: Annotated[bool, about("Sign-in and registration know user names.")] = False
+    optional: Annotated[bool, about("A user may go without a user name.")] = True
+    acquire_on_registration: Annotated[bool, about("Ask for a user name at registration.")] = True
+    acquire_on_login: Annotated[bool, about("Ask for a user name after sign-in who has none.")] = (
+        True
+    )
+    use_as_login_identifier: Annotated[
+        bool, about("A user name says who signs in.", env="USERNAME_USEASLOGINIDENTIFIER")
+    ] = True
     min_length: Annotated[int, about("Shortest user name.", ge=1)] = 3
     max_length: Annotated[
         int, about("Longest user name.", ge=1, le=128, env="USERNAME_MAXLENGTH")
     ] = 32
+
+
+class Argon2(Section, frozen=True):
+    """What a password hash costs; memory times threads is what all of them take at once."""
+
+    memory: Annotated[int, about("MiB that one hash takes.", ge=19, le=1024)] = 19
+    iterations: Annotated[int, about("Passes over that memory.", ge=2, le=16)] = 2
+    parallelism: Annotated[int, about("Lanes of one hash.", ge=1, le=16)] = 1
+
+
+class PasswordHashing(Section, frozen=True):
+    """How many passwords are hashed at once."""
+
+    threads: Annotated[
+        int, about("Threads that hash; 0 for one a core, and four at most.", ge=0, le=64)
+    ] = 0
+    queue: Annotated[
+        int, about("Hashes that may wait for a thread; one more is answered 503.", ge=0, le=10_000)
+    ] = 100
+
+
+class BreachCheck(Section, frozen=True):
+    """Where new passwords are looked up that have become known elsewhere."""
+
+    url: Annotated[
+        str,
+        about(
+            "An API that lists SHA-1 hashes by their first five digits, such as "
+            "`https://api.pwnedpasswords.com/range`; it learns no more. Empty for none."
+        ),
+    ] = ""
+    file: Annotated[
+        str, about("A file of SHA-1 hashes in their order, one a line. Empty for none.")
+    ] = ""
+    timeout: Annotated[
+        Duration, about("How long the API may take; without an answer nothing is refused.")
+    ] = field(default_factory=lambda: Duration(seconds=2))
+    allow_private_addresses: Annotated[
+        bool, about("Let the API be inside your network, and be asked over http.")
+    ] = False
+
+
+class Password(Section, frozen=True):
+    """Passwords."""
+
+    enabled: Annotated[bool, about("Passwords can be set and used.")] = True
+    optional: Annotated[bool, about("A user may go without a password.")] = False
+    recovery: Annotated[bool, about("A forgotten password can be replaced by e-mail.")] = True
+    min_length: Annotated[
+        int,
+        about(
+            "Shortest password, in characters; 15 is advised where it alone signs in.",
+            ge=8,
+            le=64,
+        ),
+    ] = 8
+    acquire_on_registration: Annotated[
+        Literal["always", "conditional", "never"],
+        about("Ask for a password at registration; `conditional`: where no passkey was made."),
+    ] = "always"
+    acquire_on_login: Annotated[
+        Literal["always", "conditional", "never"],
+        about("Ask for one after sign-in who has none; `conditional`: who has no passkey either."),
+    ] = "never"
+    argon2: Argon2 = field(default_factory=Argon2)
+    hashing: PasswordHashing = field(default_factory=PasswordHashing)
+    breach_check: BreachCheck = field(default_factory=BreachCheck)
 
 
 class BagLimit(Section, frozen=True):
@@ -339,6 +701,106 @@ class GraphQL(Section, frozen=True):
     only_persisted: Annotated[bool, about("Refuse every document that is not persisted.")] = False
 
 
+class RedisConfig(Section, frozen=True):
+    """Where Redis is."""
+
+    address: Annotated[
+        str,
+        about(
+            "`host[:port][/database]`, or a URL that begins with `redis://`, or with `rediss://` "
+            "for TLS, and may name a user.",
+            env="RATE_LIMITER_REDIS_ADDRESS",
+        ),
+    ] = ""
+    password: Annotated[Secret, about("Password.", env="RATE_LIMITER_REDIS_PASSWORD")] = field(
+        default_factory=lambda: Secret("")
+    )
+
+    @property
+    def url(self) -> str:
+        """Give the address as a URL."""
+        return self.address if "://" in self.address else f"redis://{self.address}"
+
+
+def _tokens(text: str) -> Meta:
+    return about(text, ge=1, le=1000)
+
+
+class Limit(Section, frozen=True):
+    """How many within any span of a length."""
+
+    tokens: Annotated[int, _tokens("How many.")] = 3
+    interval: Annotated[Duration, about("Within any span of this length.")] = field(
+        default_factory=lambda: Duration(minutes=1)
+    )
+
+
+class PasscodeLimits(Limit, frozen=True):
+    """Passcodes that are mailed."""
+
+    tokens: Annotated[int, _tokens("Passcodes mailed to one address; never above 10 an hour.")] = 3
+
+
+class PasswordLimits(Limit, frozen=True):
+    """Passwords that are tried."""
+
+    tokens: Annotated[int, _tokens("Passwords tried on one account.")] = 5
+
+
+class OtpLimits(Limit, frozen=True):
+    """Second-factor codes that are tried."""
+
+    tokens: Annotated[
+        int, _tokens("Second-factor codes tried on one account; never above 5 a minute.")
+    ] = 3
+
+
+class TokenLimits(Limit, frozen=True):
+    """Tokens that are exchanged."""
+
+    tokens: Annotated[int, _tokens("Tokens exchanged from one network.")] = 3
+
+
+class NetworkLimits(Limit, frozen=True):
+    """What one network may try."""
+
+    tokens: Annotated[
+        int,
+        _tokens(
+            "Passwords, passcodes and second-factor codes, each, tried from one network: an IPv4 "
+            "address, or the /64 of an IPv6 address."
+        ),
+    ] = 30
+
+
+class MailNetworkLimits(Limit, frozen=True):
+    """What one network may have mailed."""
+
+    tokens: Annotated[int, _tokens("Passcodes mailed at the wish of one network.")] = 100
+    interval: Annotated[Duration, about("Within any span of this length.")] = field(
+        default_factory=lambda: Duration(hours=1)
+    )
+
+
+class RateLimiter(Section, frozen=True):
+    """How often credentials may be tried, and codes mailed."""
+
+    enabled: Annotated[
+        bool, about("Limit at all; what a single code allows stays limited without it.")
+    ] = True
+    store: Annotated[
+        Literal["in_memory", "redis"],
+        about("Where it is counted: in each process, or in Redis for all replicas together."),
+    ] = "in_memory"
+    redis_config: RedisConfig = field(default_factory=RedisConfig)
+    passcode_limits: PasscodeLimits = field(default_factory=PasscodeLimits)
+    password_limits: PasswordLimits = field(default_factory=PasswordLimits)
+    otp_limits: OtpLimits = field(default_factory=OtpLimits)
+    token_limits: TokenLimits = field(default_factory=TokenLimits)
+    network_limits: NetworkLimits = field(default_factory=NetworkLimits)
+    mail_network_limits: MailNetworkLimits = field(default_factory=MailNetworkLimits)
+
+
 class AuditStorage(Section, frozen=True):
     """The audit table."""
 
@@ -392,10 +854,18 @@ class Config(Section, frozen=True):
     secrets: Secrets = field(default_factory=Secrets)
     session: Session = field(default_factory=Session)
     webauthn: WebAuthn = field(default_factory=WebAuthn)
+    account: AccountRules = field(default_factory=AccountRules)
+    privacy: Privacy = field(default_factory=Privacy)
+    passkey: Passkey = field(default_factory=Passkey)
+    mfa: Mfa = field(default_factory=Mfa)
     cors: Cors = field(default_factory=Cors)
     email: Email = field(default_factory=Email)
+    email_delivery: EmailDelivery = field(default_factory=EmailDelivery)
+    security_notifications: SecurityNotifications = field(default_factory=SecurityNotifications)
     username: Username = field(default_factory=Username)
+    password: Password = field(default_factory=Password)
     user_metadata: UserMetadata = field(default_factory=UserMetadata)
+    rate_limiter: RateLimiter = field(default_factory=RateLimiter)
     graphql: GraphQL = field(default_factory=GraphQL)
     audit_log: Audit = field(default_factory=Audit)
     log: Log = field(default_factory=Log)
@@ -404,6 +874,28 @@ class Config(Section, frozen=True):
     def relying_party_id(self) -> str:
         """Give the effective domain of this deployment."""
         return self.webauthn.relying_party.id or urlsplit(self.server.public.url).hostname or ""
+
+    @property
+    def relying_party_origins(self) -> list[str]:
+        """Give the origins whose ceremonies count; in development those of our own pages too."""
+        configured = self.webauthn.relying_party.origins
+        url = urlsplit(self.server.public.url)
+        ours = f"{url.scheme}://{url.netloc}"
+        return configured if self.is_production or ours in configured else [*configured, ours]
+
+    @property
+    def mail_sender(self) -> str:
+        """Give the address that mail comes from."""
+        ours = f"noreply@{urlsplit(self.server.public.url).hostname}"
+        if email_key(ours) is None:  # an address of the network has no mail
+            ours = "noreply@localhost"
+        return self.email_delivery.from_address or ours
+
+    @property
+    def keeps_mailbox(self) -> bool:
+        """Say whether mail is kept for development to look at instead of being sent."""
+        delivery = self.email_delivery
+        return not self.is_production and delivery.enabled and not delivery.smtp.host
 
     @property
     def is_production(self) -> bool:

@@ -1,19 +1,10 @@
-"""The page that a browser gets at /graphql, and the files that the page loads.
+"""The page that a browser gets at /graphql, and the files that the page loads."""
 
-The files are built by explorer/build.py into the folder static/. The folder is listed once, when
-it is first asked for: a name outside that listing finds nothing, whatever dots and slashes it has.
-"""
-
-import json
 from functools import cache
 from html import escape
 from pathlib import Path
 
-ASSET_PATH = "/graphql/assets/"
-"""Where the server hands out what `asset` finds."""
-
-ASSET_CACHE_CONTROL = "public, max-age=31536000, immutable"
-"""Fit for every asset, since its name carries a hash of its content."""
+from app.bundles import Bundle
 
 CONTENT_SECURITY_POLICY = (
     "default-src 'none'; "
@@ -29,13 +20,8 @@ CONTENT_SECURITY_POLICY = (
 )
 """The policy for the page and its assets: no other host, no inline script, no framing."""
 
-STATIC = Path(__file__).parent / "static"
-_MANIFEST = "manifest.json"
-_MEDIA_TYPES = {
-    ".css": "text/css; charset=utf-8",
-    ".js": "text/javascript; charset=utf-8",
-    ".ttf": "font/ttf",
-}
+BUNDLE = Bundle(Path(__file__).parent / "static", "/graphql/assets/", CONTENT_SECURITY_POLICY)
+
 _PAGE = """<!doctype html>
 <html lang="en">
 <head>
@@ -57,49 +43,11 @@ _NOT_BUILT = (
 )
 
 
-def is_built(folder: Path = STATIC) -> bool:
-    """Say whether the explorer's files are there."""
-    return _entry(folder) is not None
-
-
 @cache
-def page(folder: Path = STATIC) -> bytes:
+def page(bundle: Bundle = BUNDLE) -> bytes:
     """Write the page: the explorer, or one sentence that says how to build it."""
-    entry = _entry(folder)
-    if entry is None:
+    urls = bundle.urls()
+    if urls is None:
         return _PAGE.format(head="", body=_NOT_BUILT).encode()
-    urls = {part: escape(ASSET_PATH + name) for part, name in entry.items()}
-    return _PAGE.format(head=_LINKS.format(**urls), body=_BUILT).encode()
-
-
-def asset(name: str, folder: Path = STATIC) -> tuple[bytes, str] | None:
-    """Find a file of the explorer by its bare name: its content and its media type."""
-    path = _listing(folder).get(name)
-    return None if path is None else (_content(path), _MEDIA_TYPES[path.suffix])
-
-
-@cache
-def _listing(folder: Path) -> dict[str, Path]:
-    """List what may be served: the plain files of the known kinds."""
-    if not folder.is_dir():
-        return {}
-    return {
-        path.name: path
-        for path in folder.iterdir()
-        if path.suffix in _MEDIA_TYPES and path.is_file() and not path.is_symlink()
-    }
-
-
-@cache
-def _content(path: Path) -> bytes:
-    return path.read_bytes()
-
-
-@cache
-def _entry(folder: Path) -> dict[str, str] | None:
-    """Read which script and style sheet the page names; nothing if any of them is missing."""
-    manifest = folder / _MANIFEST
-    if not manifest.is_file():
-        return None
-    entry: dict[str, str] = json.loads(manifest.read_text(encoding="utf-8"))
-    return entry if _listing(folder).keys() >= set(entry.values()) else None
+    head = _LINKS.format(**{part: escape(url) for part, url in urls.items()})
+    return _PAGE.format(head=head, body=_BUILT).encode()

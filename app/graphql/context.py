@@ -9,9 +9,12 @@ from uuid import UUID
 from strawberry.dataloader import DataLoader
 from strawberry.types import Info as StrawberryInfo
 
-from app.access import Actor
+from app.access import Actor, SessionPrincipal
 from app.assembly import Services
-from app.http import Caller, SessionCookie
+from app.flows.result import StepResult
+from app.flows.step import FlowRequest
+from app.http import Asked, Caller, SessionCookie
+from app.http.flows import flow_request, handed_over
 from app.metadata import Bags
 from app.sessions import Session, SignedIn
 from app.users import Email
@@ -39,11 +42,16 @@ class Context:
     """
 
     def __init__(
-        self, caller: Caller, services: Services, cookie: SessionCookie | None = None
+        self,
+        caller: Caller,
+        services: Services,
+        cookie: SessionCookie | None = None,
+        asked: Asked | None = None,
     ) -> None:
         self.caller = caller
         self.services = services
         self._cookie = cookie
+        self._asked = asked
         self.response_headers: list[tuple[bytes, bytes]] = []
 
     @property
@@ -65,6 +73,30 @@ class Context:
         """Make the browser forget its cookie, on the listener that browsers use (SEC-108)."""
         if self._cookie is not None:
             self.response_headers += self._cookie.deletion()
+
+    def flow_request(self, *, begins: bool = False, language: str = "") -> FlowRequest:
+        """Gather what the request brings to a flow."""
+        if self._asked is None:
+            return FlowRequest(self.actor, language)
+        config = self.services.config
+        return flow_request(self._asked, self.actor, config, begins=begins, language=language)
+
+    def hand_over(self, result: StepResult) -> str | None:
+        """Hand the session of a step to the browser; give its token where the body carries it.
+
+        The body carries it to who has no cookies of ours, and where a script could read it anyway
+        (SEC-031). What is asked further is asked as the one who has signed in.
+        """
+        if self._cookie is not None:
+            self.response_headers += handed_over(result, self._cookie)
+        issued = result.issued
+        if issued is None:
+            return None
+        principal = SessionPrincipal(issued.session.id, issued.session.user_id)
+        self.caller = Caller(Actor(session=principal, origin=self.actor.origin))
+        session = self.services.config.session
+        in_body = session.enable_auth_token_header or not session.cookie.http_only
+        return issued.token if self._cookie is None or in_body else None
 
     @cached_property
     def emails(self) -> Loader[UUID, list[Email]]:

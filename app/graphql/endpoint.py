@@ -17,7 +17,7 @@ from app.graphql.errors import described, is_defect
 from app.graphql.execute import NotRun, execute
 from app.graphql.schema import schema
 from app.http import Asked, BodyRefused, Caller, Callers, Listener, answer, read_json
-from app.http.answer import Send
+from app.http.answer import Send, retry_headers
 from app.http.body import Receive
 
 RESPONSE = b"application/graphql-response+json"
@@ -86,7 +86,7 @@ class GraphQLEndpoint:
             status = HTTPStatus.SERVICE_UNAVAILABLE
             await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message)
             return
-        context = Context(caller, self._services, self._cookie)
+        context = Context(caller, self._services, self._cookie, asked)
         status, body = await self._run(asked, request, context)
         modern = RESPONSE in asked.headers.get(b"accept", b"")
         if not modern and status < HTTPStatus.INTERNAL_SERVER_ERROR:
@@ -128,8 +128,11 @@ class GraphQLEndpoint:
         status = HTTPStatus.OK
         if result.errors:
             body |= self._errors(asked, result.errors)
-            if any(isinstance(e.original_error, Unavailable) for e in result.errors):
+            causes = [error.original_error for error in result.errors]
+            missing = next((one for one in causes if isinstance(one, Unavailable)), None)
+            if missing is not None:
                 status = HTTPStatus.SERVICE_UNAVAILABLE
+                context.response_headers += retry_headers(missing)
         extensions: dict[str, Any] = {}
         if context.actor.session_fault is not None:
             extensions["session"] = context.actor.session_fault

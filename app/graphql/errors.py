@@ -12,7 +12,9 @@ from strawberry.extensions.field_extension import AsyncExtensionResolver, FieldE
 from strawberry.types import Info
 from strawberry.types.field import StrawberryField
 
-from app import errors
+from app import errors, selfservice
+from app.credentials.errors import PasswordRefused
+from app.flows import errors as flow_errors
 from app.http.answer import TOLD
 from app.metadata import (
     MetadataOverflowsClaims,
@@ -28,6 +30,7 @@ def _codes() -> dict[str, str]:
     """Collect the code of every refusal a payload can carry, with its sentence."""
     families = (errors.NotFound, errors.Conflict, errors.Invalid, errors.RateLimited)
     leaves = [leaf for family in families for leaf in errors.leaves(family)]
+    leaves += flow_errors.told()
     found = {leaf.code: leaf.message for leaf in leaves if "code" in vars(leaf)}
     return dict(sorted(found.items()))
 
@@ -99,7 +102,38 @@ class MetadataRejected(UserError):
     )
 
 
-ERROR_TYPES = [InputError, RateLimited, MetadataRejected]
+@strawberry.type(description="A code was refused.")
+class InvalidCode(UserError):
+    """A refusal of a code."""
+
+    attempts_left: int | None = strawberry.field(
+        description="How often this code may still be entered; null where nothing counts."
+    )
+
+
+@strawberry.type(description="A new password was refused.")
+class PasswordRejected(UserError):
+    """A refusal of a password."""
+
+    min_length: int = strawberry.field(description="Characters a password has at least.")
+    breached: bool = strawberry.field(description="Whether it has become known elsewhere.")
+
+
+@strawberry.type(description="The sign-in is too long ago.")
+class StepUpRequired(UserError):
+    """A refusal that signing in again mends."""
+
+    max_age: int = strawberry.field(description="Seconds since the sign-in that would do.")
+
+
+ERROR_TYPES = [
+    InputError,
+    InvalidCode,
+    RateLimited,
+    MetadataRejected,
+    PasswordRejected,
+    StepUpRequired,
+]
 
 
 class Refusals(FieldExtension):
@@ -134,46 +168,31 @@ class Refusals(FieldExtension):
 
 def user_error(error: errors.IdentityError, arguments: set[str]) -> UserError:
     """Describe a refusal; its path starts at the argument it belongs to."""
-    code = ErrorCode[error.code.upper()]
-    path = argument_path(error.path, arguments)
+    told: dict[str, Any] = {
+        "code": ErrorCode[error.code.upper()],
+        "message": error.message,
+        "path": argument_path(error.path, arguments),
+    }
+    if isinstance(error, MetadataRefused | MetadataVersionConflict):
+        return MetadataRejected(**told, bag=MetadataBag[error.bag.name], **_of_bag(error))
+    if isinstance(error, PasswordRefused):
+        return PasswordRejected(**told, min_length=error.min_length, breached=error.breached)
+    if isinstance(error, selfservice.StepUpRequired):
+        return StepUpRequired(**told, max_age=error.max_age)
+    if isinstance(error, errors.RateLimited | flow_errors.RateLimitExceeded):
+        return RateLimited(**told, retry_after=error.retry_after)
+    return InputError(**told)
+
+
+def _of_bag(error: MetadataRefused | MetadataVersionConflict) -> dict[str, Any]:
+    """Give the figures that a refusal of a bag comes with."""
     if isinstance(error, MetadataTooLarge):
-        limit = error.limit
-        return MetadataRejected(
-            code=code,
-            message=error.message,
-            path=path,
-            bag=MetadataBag[error.bag.name],
-            size=error.size,
-            limit=limit.max,
-            unit=limit.unit,
-        )
+        return {"size": error.size, "limit": error.limit.max, "unit": error.limit.unit}
     if isinstance(error, MetadataOverflowsClaims):
-        return MetadataRejected(
-            code=code,
-            message=error.message,
-            path=path,
-            bag=MetadataBag[error.bag.name],
-            size=error.size,
-            limit=error.limit,
-            unit=error.unit,
-        )
+        return {"size": error.size, "limit": error.limit, "unit": error.unit}
     if isinstance(error, MetadataVersionConflict):
-        return MetadataRejected(
-            code=code,
-            message=error.message,
-            path=path,
-            bag=MetadataBag[error.bag.name],
-            current_version=error.current_version,
-        )
-    if isinstance(error, MetadataRefused):
-        return MetadataRejected(
-            code=code, message=error.message, path=path, bag=MetadataBag[error.bag.name]
-        )
-    if isinstance(error, errors.RateLimited):
-        return RateLimited(
-            code=code, message=error.message, path=path, retry_after=error.retry_after
-        )
-    return InputError(code=code, message=error.message, path=path)
+        return {"current_version": error.current_version}
+    return {}
 
 
 def argument_path(path: Sequence[str], arguments: set[str]) -> list[str]:
@@ -207,7 +226,9 @@ def is_defect(error: GraphQLError) -> bool:
     cause = error.original_error
     if cause is None or isinstance(cause, GraphQLError):
         return False
-    return isinstance(cause, errors.Unavailable) or not isinstance(cause, TOLD)
+    if isinstance(cause, errors.Unavailable):
+        return cause.retry_after is None  # what time mends by itself needs nobody
+    return not isinstance(cause, TOLD)
 
 
 def _outside(
@@ -232,7 +253,8 @@ def _extensions(error: errors.IdentityError) -> dict[str, Any]:
         case errors.RateLimited():
             return {"code": "RATE_LIMITED", "retryAfter": error.retry_after}
         case errors.Unavailable():
-            return {"code": "UNAVAILABLE"}
+            later = {"retryAfter": error.retry_after} if error.retry_after else {}
+            return {"code": error.code.upper(), **later}
         case _:
             where = argument_path(error.path, set())
             return {"code": "BAD_REQUEST", "reason": error.code.upper(), "argument": where}

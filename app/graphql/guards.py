@@ -36,6 +36,16 @@ class RequiresSession:
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
+    description="Answered for a user who has signed in lately enough; otherwise `userErrors` hold "
+    "a `StepUpRequired`.",
+    print_definition=True,
+)
+class RequiresRecentSignIn:
+    """Marks a field that an older session does not open."""
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
     description="One operation may hold one such root field, and that once.",
     print_definition=True,
 )
@@ -74,6 +84,22 @@ class _Session(BasePermission):
         return RequiresSession()
 
 
+class _RecentSignIn(BasePermission):
+    """Asks for a session that has begun lately (SEC-037)."""
+
+    def has_permission(self, source: Any, info: Info, **_: Any) -> bool:  # noqa: ANN401, ARG002  # strawberry's
+        """Let the service refuse."""
+        signed_in, service = info.context.signed_in, info.context.services.self_service
+        began_at = signed_in.session.created_at if signed_in else None
+        service.require_recent(began_at, service.graphql_max_age)
+        return True
+
+    @property
+    def schema_directive(self) -> object:
+        """The directive that tells of this guard."""
+        return RequiresRecentSignIn()
+
+
 class _Guard(PermissionExtension):
     """A guard that is told in the field's description too, for those who read no directives."""
 
@@ -96,3 +122,8 @@ def requires_secret_key(*scopes: str) -> FieldExtension:
 def requires_session() -> FieldExtension:
     """Guard a field with a session."""
     return _Guard(_Session(), "Needs a session.")
+
+
+def requires_recent_sign_in() -> FieldExtension:
+    """Guard a mutation, inside of its session guard and of what tells refusals."""
+    return _Guard(_RecentSignIn(), "The session must have begun lately.")

@@ -7,22 +7,36 @@ import strawberry
 from strawberry.extensions.field_extension import FieldExtension
 
 from app.graphql.errors import Refusals
-from app.graphql.guards import Solo
+from app.graphql.guards import Solo, requires_recent_sign_in
 
 
 def mutation(
-    description: str, guard: FieldExtension | None = None, *, solo: bool = False
+    description: str,
+    guard: FieldExtension | None = None,
+    *,
+    solo: bool = False,
+    recent: bool = False,
 ) -> Callable[[Callable[..., Any]], Any]:
-    """Declare a mutation: what it does, who may, and whether it stands alone in its operation.
+    """Declare a mutation.
 
     Its refusals become the payload's `userErrors`; the guard's go to the top of the answer.
+
+    Args:
+        description: What it does.
+        guard: Who may.
+        solo: Whether it stands alone in its operation.
+        recent: Whether the user must have signed in lately (SEC-037); a refusal like any other.
     """
 
     def declare(resolver: Callable[..., Any]) -> Any:  # noqa: ANN401  # a field of strawberry's
         return strawberry.mutation(
             resolver=resolver,
             description=description,
-            extensions=[Refusals(), *([guard] if guard else [])],
+            extensions=[
+                *([requires_recent_sign_in()] if recent else []),
+                Refusals(),
+                *([guard] if guard else []),
+            ],
             directives=[Solo()] if solo else [],
         )
 

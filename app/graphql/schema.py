@@ -4,10 +4,14 @@ import strawberry
 from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
+from app.graphql.account import AccountMutations
 from app.graphql.claim_templates import JwtTemplateMutations, JwtTemplateQueries
 from app.graphql.core import core_schema
 from app.graphql.errors import ERROR_TYPES
-from app.graphql.guards import RequiresSecretKey, RequiresSession, Solo
+from app.graphql.flow_types import STATE_TYPES
+from app.graphql.flows import FlowMutations
+from app.graphql.guards import RequiresRecentSignIn, RequiresSecretKey, RequiresSession, Solo
+from app.graphql.passwords import PasswordMutations
 from app.graphql.scalars import SCALARS
 from app.graphql.secret_keys import SecretKeyMutations, SecretKeyQueries
 from app.graphql.server_info import ServerQueries
@@ -30,7 +34,14 @@ class Query(
 
 @strawberry.type(description="Changes. What is refused by a rule is told in `userErrors`.")
 class Mutation(
-    UserMutations, SessionMutations, SecretKeyMutations, JwtTemplateMutations, SigningKeyMutations
+    FlowMutations,
+    UserMutations,
+    PasswordMutations,
+    AccountMutations,
+    SessionMutations,
+    SecretKeyMutations,
+    JwtTemplateMutations,
+    SigningKeyMutations,
 ):
     """Every change."""
 
@@ -38,8 +49,8 @@ class Mutation(
 _schema = strawberry.Schema(
     Query,
     Mutation,
-    types=ERROR_TYPES,
-    schema_directives=[RequiresSecretKey, RequiresSession, Solo],
+    types=[*ERROR_TYPES, *STATE_TYPES],
+    schema_directives=[RequiresRecentSignIn, RequiresSecretKey, RequiresSession, Solo],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

@@ -139,6 +139,13 @@ class CreateUserInput(_Profile, _Bags):
     emails: strawberry.Maybe[list[EmailInput] | None] = strawberry.field(
         description="Addresses; of several exactly one is primary."
     )
+    password: Text = strawberry.field(
+        description="8 characters or more, as configured; null for none."
+    )
+    password_hash: Text = strawberry.field(
+        description="In place of a password, the hash of one: Argon2, bcrypt, scrypt, PBKDF2 or "
+        "Firebase scrypt."
+    )
     created_at: strawberry.Maybe[datetime | None] = strawberry.field(
         description="When the account was made elsewhere; now where it is left out."
     )

@@ -158,7 +158,11 @@ class UserMutations:
         user = UserType.of(account, bags) if account else None
         return UserPayload(user=user, user_errors=[])
 
-    @mutation("Make a user, with bags where they are given.", requires_secret_key("users:write"))
+    @mutation(
+        "Make a user, with bags and a password where they are given.",
+        requires_secret_key("users:write"),
+        solo=True,
+    )
     async def create_user(
         self,
         info: Info,
@@ -166,7 +170,12 @@ class UserMutations:
     ) -> UserPayload:
         """Make a user."""
         services, actor = info.context.services, info.context.actor
-        account, bags = await services.users.create(actor, input.to_new())
+        account, bags = await services.passwords.create_user(
+            actor,
+            input.to_new(),
+            password=input.password.value if input.password else None,
+            password_hash=input.password_hash.value if input.password_hash else None,
+        )
         return UserPayload(user=UserType.of(account, bags), user_errors=[])
 
     @mutation("Change a user's profile.", requires_secret_key("users:write"))

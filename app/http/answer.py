@@ -31,6 +31,13 @@ def status_of(error: errors.IdentityError) -> HTTPStatus:
     return HTTPStatus.INTERNAL_SERVER_ERROR
 
 
+def retry_headers(error: BaseException | None) -> list[tuple[bytes, bytes]]:
+    """Give the header that tells when to come again, where an error says so (RFC 9110 §10.2.3)."""
+    if isinstance(error, errors.Unavailable | errors.RateLimited) and error.retry_after:
+        return [(b"retry-after", str(error.retry_after).encode())]
+    return []
+
+
 def problem(
     status: int, code: str, message: str, request_id: str, path: Iterable[str] = ()
 ) -> bytes:

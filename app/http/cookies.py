@@ -63,6 +63,12 @@ class SessionCookie:
         line = self._line(self.name, issued.token, left if lasts else None)
         return [(b"set-cookie", line.encode()), *headers]
 
+    @staticmethod
+    def beside(name: str, value: str, max_age: int) -> tuple[bytes, bytes]:
+        """Write a cookie that goes beside a session's, as sign-in pages on other sites need it."""
+        line = f"{name}={value}; Path=/; Max-Age={max_age}; HttpOnly; Secure; SameSite=None"
+        return b"set-cookie", line.encode()
+
     def deletion(self) -> list[tuple[bytes, bytes]]:
         """Write the headers that make a browser forget the session."""
         lines = [self._line(self.name, "", timedelta(0))]

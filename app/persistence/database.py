@@ -17,7 +17,10 @@ from app.persistence.sqlite import LongLivedSqlite
 
 TABLES = (
     "app.audit.tables",
+    "app.credentials.tables",
+    "app.flows.tables",
     "app.keys.tables",
+    "app.mail.tables",
     "app.metadata.tables",
     "app.secretkeys.tables",
     "app.sessions.tables",

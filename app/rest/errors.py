@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from app import strictjson
 from app.errors import IdentityError
 from app.http import BodyRefused, asked_of, problem, status_of
-from app.http.answer import TOLD
+from app.http.answer import TOLD, retry_headers
 from app.http.body import is_json, too_large
 from app.metadata import MetadataVersionConflict
 
@@ -47,7 +47,9 @@ class StrictRequest(Request[Any, Any, Any]):
 def _refused(request: Request[Any, Any, Any], error: IdentityError) -> Response[bytes]:
     if not isinstance(error, TOLD):
         return _defect(request, error)
-    return _respond(request, status_of(error), error.code, error.message, error.path)
+    response = _respond(request, status_of(error), error.code, error.message, error.path)
+    response.headers |= {name.decode(): value.decode() for name, value in retry_headers(error)}
+    return response
 
 
 def _precondition(

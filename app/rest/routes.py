@@ -3,7 +3,7 @@
 from litestar.handlers import HTTPRouteHandler
 
 from app.http import Listener
-from app.rest import account, backend, wellknown
+from app.rest import account, backend, flows, mailbox, quickstart, webauthn, wellknown
 
 _EVERYWHERE = [
     wellknown.alive,
@@ -21,10 +21,23 @@ _PUBLIC = [
     account.validate_token,
     account.refresh,
     account.end_refreshed,
+    flows.login,
+    flows.registration,
+    flows.profile,
+    flows.token_exchange,
+    webauthn.related_origins,
+    webauthn.begin_registration,
+    webauthn.finish_registration,
+    webauthn.begin_login,
+    webauthn.finish_login,
+    webauthn.credentials,
+    webauthn.rename,
+    webauthn.delete_credential,
 ]
-_ADMIN = [backend.get_metadata, backend.patch_metadata]
+_ADMIN = [backend.get_metadata, backend.patch_metadata, mailbox.page, mailbox.mail_alone]
 
 
 def routes(listener: Listener) -> list[HTTPRouteHandler]:
     """List the endpoints; the reference's admin endpoints are on the admin listener alone."""
-    return [*_EVERYWHERE, *(_PUBLIC if listener.is_public else _ADMIN)]
+    shown = [quickstart.page] if listener.is_public and not listener.config.is_production else []
+    return [*_EVERYWHERE, *(_PUBLIC if listener.is_public else _ADMIN), *shown]

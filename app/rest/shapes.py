@@ -215,17 +215,23 @@ def backend_user(
 
 def validation(signed_in: SignedIn, claims: dict[str, Json], sessions: Sessions) -> Validation:
     """Show a valid session; a claim of an application's own never hides a standard one."""
-    expires = _moment(claims["exp"])
-    shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _NAMES}
-    shown |= {long: claims[short] for short, long in _STANDARD.items() if short in claims}
-    shown |= {"expiration": expires, "issued_at": _moment(claims["iat"])}
     return Validation(
         is_valid=True,
-        claims=shown,
-        expiration_time=expires,
+        claims=shown_claims(claims),
+        expiration_time=_moment(claims["exp"]),
         user_id=str(signed_in.account.id),
         idle_expires_at=sessions.idle_end(signed_in.session),
     )
+
+
+def shown_claims(claims: dict[str, Json]) -> dict[str, Json]:
+    """Write a token's claims under the reference's longer names."""
+    shown: dict[str, Json] = {k: v for k, v in claims.items() if k not in _NAMES}
+    shown |= {long: claims[short] for short, long in _STANDARD.items() if short in claims}
+    return shown | {
+        "expiration": _moment(claims["exp"]),
+        "issued_at": _moment(claims["iat"]),
+    }
 
 
 def refreshed(issued: Issued, *, shown: bool) -> Refreshed:

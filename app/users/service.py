@@ -53,6 +53,7 @@ _BY_EMAIL = (
     "JOIN app_user u ON u.id = e.user_id WHERE e.address_key = $1"
 )
 _LOCK = f"SELECT {COLUMNS} FROM app_user WHERE id = $1 FOR UPDATE"
+_NOTE_SIGN_IN = "UPDATE app_user SET last_sign_in_at = $2 WHERE id = $1"
 _EMAIL_COLUMNS = (
     EmailAddress.id,
     EmailAddress.user_id,
@@ -203,6 +204,10 @@ class Users:
                 )
         return account, bags
 
+    async def note_sign_in(self, user_id: UUID) -> None:
+        """Remember that the user has signed in just now."""
+        await fetch(_NOTE_SIGN_IN, user_id, self.clock())
+
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Delete an account with all that belongs to it; its id is never given out again (SEC-122).
 
@@ -271,11 +276,12 @@ class Users:
 
         Raises:
             NotFound: There is no such user or address.
-            EmailIsPrimary: The primary address stays.
+            EmailIsPrimary: The primary address stays, unless it is the last and users may go
+                without one, by their name.
         """
         async with transaction():
             email = await self._email(user_id, email_id)
-            if email.is_primary:
+            if email.is_primary and not await self._may_lack_email(user_id):
                 raise EmailIsPrimary(path=("email_id",))
             await EmailAddress.delete().where(EmailAddress.id == email_id)
             details = {"email": email.address}
@@ -347,6 +353,12 @@ class Users:
         await EmailAddress.update({EmailAddress.is_primary: False}).where(
             EmailAddress.user_id == user_id
         )
+
+    async def _may_lack_email(self, user_id: UUID) -> bool:
+        """Say whether an account may give up its last address; the account's row is locked."""
+        account = await self._locked(user_id)
+        present = (await self.emails_of([user_id]))[user_id]
+        return self.emails.optional and len(present) == 1 and account.username is not None
 
     async def _require_email(self, user_id: UUID) -> None:
         if not (await self.emails_of([user_id]))[user_id]:

@@ -1,34 +1,15 @@
 """GraphiQL as a person has it: a real server, the built explorer, a real Chromium."""
 
-import os
 import re
-import shutil
-import subprocess
-import sys
-from pathlib import Path
-from urllib.parse import urlsplit
 
 import pytest
-from playwright.async_api import async_playwright, expect
+from browser.chromium import RECORD_VIOLATIONS, Watch, built
+from playwright.async_api import expect
 from processes import servers
-from processes.servers import ROOT, ask
+from processes.servers import ask
 
 pytestmark = pytest.mark.browser
 
-ARGUMENTS = [
-    "--no-sandbox",  # whoever runs the tests as root has no other choice
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-RECORD_VIOLATIONS = """
-window.violations = [];
-addEventListener("securitypolicyviolation", (e) =>
-  window.violations.push(`${e.violatedDirective} ${e.blockedURI}`));
-"""
 WITH_BAGS = """mutation { createUser(input: {
   emails: [{address: "ada@example.com"}]
   publicMetadata: {plan: "pro"} unsafeMetadata: {theme: "dark"} privateMetadata: {score: 1}
@@ -36,39 +17,15 @@ WITH_BAGS = """mutation { createUser(input: {
 CREATE_SESSION = "mutation ($user: ID!) { createUserSession(userId: $user) { token } }"
 
 
-def chromium() -> str:
-    """Find the browser; without one these tests fail, since nothing else can stand in for it."""
-    named = os.environ.get("SEKISHO_BROWSER")  # noqa: TID251  # no setting of the server
-    found = named or shutil.which("chromium") or shutil.which("chromium-browser")
-    if not found or not Path(found).is_file():
-        pytest.fail("No Chromium was found: install it, or name one in SEKISHO_BROWSER.")
-    return found
-
-
 @pytest.fixture(scope="module")
-def explorer():
-    """The explorer's files, built from what stands in the repository."""
-    build = [sys.executable, str(ROOT / "explorer" / "build.py")]
-    built = subprocess.run(build, capture_output=True, check=False, text=True)
-    assert built.returncode == 0, built.stdout + built.stderr
-
-
-@pytest.fixture(scope="module")
-def server(explorer, tmp_path_factory):
+def server(tmp_path_factory):
+    built("explorer")
     started = servers.start(tmp_path_factory.mktemp("explorer"))
     try:
         started.wait_until_ready()
         yield started
     finally:
         started.stop()
-
-
-@pytest.fixture(scope="module")
-async def browser():
-    async with async_playwright() as playwright:
-        launched = await playwright.chromium.launch(executable_path=chromium(), args=ARGUMENTS)
-        yield launched
-        await launched.close()
 
 
 class Explorer:
@@ -79,10 +36,7 @@ class Explorer:
         self.key = page.get_by_label("Secret key or session token")
         self.operation = page.get_by_role("textbox", name="Operation", exact=True)
         self.result = page.get_by_role("region", name="Result Window")
-        self.console, self.hosts = [], set()
-        page.on("console", lambda message: self.console.append(f"{message.type} {message.text}"))
-        page.on("pageerror", lambda error: self.console.append(f"error {error}"))
-        page.on("request", lambda request: self.hosts.add(urlsplit(request.url).netloc))
+        self.watch = Watch(page)
 
     async def open(self, url):
         await self.page.add_init_script(RECORD_VIOLATIONS)
@@ -120,8 +74,8 @@ async def opened(browser, server, tmp_path):
     yield explorer
     await explorer.picture("end")
     assert await page.evaluate("window.violations") == []
-    assert [line for line in explorer.console if line.startswith(("error", "warning"))] == []
-    assert {host for host in explorer.hosts if host} == {f"localhost:{server.public_port}"}
+    assert explorer.watch.complaints == []
+    assert {host for host in explorer.watch.hosts if host} == {f"localhost:{server.public_port}"}
     await page.close()
 
 
@@ -144,7 +98,7 @@ async def test_the_pages_policy_lets_nothing_else_in_sec_103(opened, server):
     assert (await opened.page.evaluate(tried, elsewhere)).startswith("TypeError")
     blocked = await opened.page.evaluate("window.violations.splice(0)")
     assert blocked == [f"connect-src {elsewhere}"]
-    opened.console.clear()
+    opened.watch.console.clear()
 
 
 async def test_with_the_secret_key_in_its_field_a_user_is_made_sec_012(opened, server):

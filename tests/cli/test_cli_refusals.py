@@ -100,6 +100,7 @@ PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEYS": SECRET_KEYS,
     "SERVER_PUBLIC_URL": "https://id.example.com",
+    "EMAIL_DELIVERY_SMTP_HOST": "mail.example.com",
 }
 
 
@@ -113,6 +114,7 @@ PRODUCTION = {
         ),
         ({"SERVER_PUBLIC_URL": "http://localhost:8000"}, "production needs server.public.url"),
         ({"SESSION_COOKIE_SECURE": "false"}, "production needs session.cookie.secure"),
+        ({"EMAIL_DELIVERY_SMTP_HOST": ""}, "production needs email_delivery.smtp.host"),
     ],
     ids=" ".join,
 )

@@ -130,6 +130,7 @@ def test_production_makes_nothing_up_and_shows_no_explorer_sec_012_120(start_ser
         SECRET_KEYS="a-secret-of-this-test-alone",
         SERVER_PUBLIC_URL="https://id.example.com",
         SERVER_ALLOWED_HOSTS="127.0.0.1",
+        EMAIL_DELIVERY_ENABLED="false",
     )
     assert secrets_in(server.output + server.errors) == []
     assert not (server.folder / "data" / "encryption.key").exists()

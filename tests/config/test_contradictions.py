@@ -14,6 +14,7 @@ PRODUCTION = {
     "ENVIRONMENT": "production",
     "SECRET_KEYS": OWN,
     "SERVER_PUBLIC_URL": "https://id.example.com",
+    "EMAIL_DELIVERY_SMTP_HOST": "mail.example.com",
 }
 
 

@@ -191,10 +191,12 @@ def broken(services):
 
     users, bags = services.users, services.metadata
     metadata = BrokenMetadata(bags.config, bags.templates, bags.audit)
+    broken_users = BrokenUsers(users.emails, users.usernames, bags, users.audit, users.clock)
     return replace(
         services,
         metadata=metadata,
-        users=BrokenUsers(users.emails, users.usernames, bags, users.audit, users.clock),
+        users=broken_users,
+        passwords=replace(services.passwords, users=broken_users),
     )
 
 

@@ -129,7 +129,9 @@ class TestSecrets:
         double = BrokenUsers(
             users.emails, users.usernames, users.metadata, users.audit, users.clock
         )
-        face = logging_face(using=replace(logging_face.services, users=double))
+        passwords = replace(services.passwords, users=double)
+        using = replace(logging_face.services, users=double, passwords=passwords)
+        face = logging_face(using=using)
         body = {"email": "b@example.com", "privateMetadata": PRIVATE}
         answer = await face.post("/api/server/v1/users", body, key=key)
         assert answer.status_code == 500

@@ -1,0 +1,1 @@
+"""Credentials: what a person proves themselves with."""

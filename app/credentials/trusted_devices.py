@@ -1,0 +1,145 @@
+"""Trusted devices: browsers that need not show a second factor again (SEC-059)."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
+
+from app.access import Actor
+from app.audit import AuditLog
+from app.clock import Clock
+from app.config import sections
+from app.credentials import trusted_device_cookie
+from app.credentials.errors import TrustedDeviceNotFound
+from app.errors import NotFound
+from app.ids import new_id
+from app.persistence import fetch, fetch_row, transaction
+
+MOST_DEVICES = 50
+_USER_AGENT_KEPT = 400
+_USERS_PER_DEVICE = 20
+_COLUMNS = "id, digest, user_agent, created_at, expires_at"
+_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
+_STORE = f"INSERT INTO trusted_device (user_id, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"
+_REPLACE = "DELETE FROM trusted_device WHERE user_id = $1 AND digest = $2"
+_EVICT = """
+DELETE FROM trusted_device WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN (
+    SELECT id FROM trusted_device WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $3))
+"""
+_FIND = "SELECT user_id, expires_at FROM trusted_device WHERE digest = $1"
+_LIST = f"""
+SELECT {_COLUMNS} FROM trusted_device WHERE user_id = $1 AND expires_at > $2
+ORDER BY created_at DESC, id DESC
+"""
+_FORGET = "DELETE FROM trusted_device WHERE user_id = $1 AND id = $2 RETURNING id"
+_FORGET_ALL = "DELETE FROM trusted_device WHERE user_id = $1 RETURNING id"
+_SWEEP = "DELETE FROM trusted_device WHERE expires_at <= $1"
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedDevice:
+    """A browser that is trusted, as its user sees it in a list."""
+
+    id: UUID
+    user_agent: str | None
+    created_at: datetime
+    expires_at: datetime
+    is_current: bool
+
+
+@dataclass(frozen=True, slots=True)
+class TrustedDevices:
+    """The browsers that users have been trusted on; a token is only as good as its row."""
+
+    config: sections.Mfa
+    audit: AuditLog
+    clock: Clock
+
+    async def issue(self, actor: Actor, user_id: UUID, cookie: str = "") -> str:
+        """Trust the browser that asks, and give the new value of its cookie.
+
+        Args:
+            actor: On whose behalf; its origin names the browser.
+            user_id: Whose browser it is.
+            cookie: The value that the browser holds; its token for this user ends.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        token, device_id = trusted_device_cookie.new_token(), new_id()
+        async with transaction():
+            if not await fetch(_LOCK_USER, user_id):
+                raise NotFound(path=("user_id",))
+            now = self.clock()  # under the lock, so that who comes later is also the newer
+            old = trusted_device_cookie.token_of(cookie, user_id)
+            if old is not None:
+                await fetch(_REPLACE, user_id, _digest(old))
+            await fetch(_EVICT, user_id, now, MOST_DEVICES - 1)
+            agent = actor.origin.user_agent[:_USER_AGENT_KEPT] or None
+            ends = now + self.config.device_trust_duration
+            await fetch(_STORE, user_id, device_id, _digest(token), agent, now, ends)
+            details = {"device": str(device_id)}
+            await self.audit.record(
+                "trusted_device_created", actor, subject=user_id, details=details
+            )
+        most = self.config.device_trust_max_users_per_device or _USERS_PER_DEVICE
+        return trusted_device_cookie.with_token(cookie, user_id, token, most)
+
+    async def is_trusted(self, user_id: UUID, cookie: str) -> bool:
+        """Say whether a browser with this cookie is trusted for the user."""
+        if self.config.device_trust_policy == "never":
+            return False
+        token = trusted_device_cookie.token_of(cookie, user_id)
+        row = await fetch_row(_FIND, _digest(token)) if token else None
+        return row is not None and row["user_id"] == user_id and row["expires_at"] > self.clock()
+
+    async def of(self, user_id: UUID, cookie: str = "") -> Sequence[TrustedDevice]:
+        """List the user's browsers, the newest first; *cookie* tells which one is asking."""
+        token = trusted_device_cookie.token_of(cookie, user_id)
+        current = _digest(token) if token else ""
+        return [
+            TrustedDevice(
+                id=row["id"],
+                user_agent=row["user_agent"],
+                created_at=row["created_at"],
+                expires_at=row["expires_at"],
+                is_current=row["digest"] == current,
+            )
+            for row in await fetch(_LIST, user_id, self.clock())
+        ]
+
+    async def forget(self, actor: Actor, user_id: UUID, device_id: UUID) -> None:
+        """Trust one of the user's browsers no longer.
+
+        Raises:
+            TrustedDeviceNotFound: The user has no such browser.
+        """
+        async with transaction():
+            if not await fetch(_FORGET, user_id, device_id):
+                raise TrustedDeviceNotFound
+            details = {"device": str(device_id)}
+            await self.audit.record(
+                "trusted_device_forgotten", actor, subject=user_id, details=details
+            )
+
+    async def forget_all(self, actor: Actor, user_id: UUID) -> int:
+        """Trust none of the user's browsers any longer, and say how many there were (SEC-027)."""
+        async with transaction():
+            await fetch(_LOCK_USER, user_id)  # a browser is not trusted while this goes on
+            count = len(await fetch(_FORGET_ALL, user_id))
+            if count:
+                details = {"count": count}
+                await self.audit.record(
+                    "trusted_devices_forgotten", actor, subject=user_id, details=details
+                )
+        return count
+
+    async def sweep(self) -> None:
+        """Remove the rows that have expired."""
+        await fetch(_SWEEP, self.clock())
+
+
+def _digest(token: str) -> str:
+    """Give the SHA-256 under which a token is stored; 512 random bits need no salt and no delay."""
+    return hashlib.sha256(b"trusted device" + token.encode()).hexdigest()

@@ -1,0 +1,1 @@
+"""Login, registration, profile: state machines of one engine, which knows no HTTP."""

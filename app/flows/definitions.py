@@ -1,0 +1,103 @@
+"""The flows, put together. Read them aloud."""
+
+from collections.abc import Mapping
+from datetime import timedelta
+
+from app.config.sections import Config
+from app.errors import Forbidden
+from app.flows.capabilities import CAPABILITIES
+from app.flows.credential_onboarding import CREDENTIAL_ONBOARDING
+from app.flows.credential_usage import CREDENTIAL_USAGE
+from app.flows.definition import Flow, Kind
+from app.flows.device_trust import DEVICE_TRUST
+from app.flows.hooks import (
+    create_email,
+    create_user,
+    persist_password,
+    persist_verified,
+)
+from app.flows.login_init import RememberMe
+from app.flows.mfa_creation import MFA_CREATION
+from app.flows.mfa_usage import MFA_USAGE
+from app.flows.passkey_options import offer_passkeys_in_form
+from app.flows.profile import PROFILE
+from app.flows.registration import RegisterLoginIdentifier
+from app.flows.scheduling import schedule_after_login
+from app.flows.signing_in import sign_in, sign_up, trust_device
+from app.flows.states import (
+    Error,
+    LoginInit,
+    OnboardingEmail,
+    PasscodeConfirmation,
+    PasswordCreation,
+    Preflight,
+    RegistrationInit,
+    Success,
+    ThirdParty,
+)
+from app.flows.step import FlowRequest, GoBack
+from app.flows.thirdparty import ExchangeToken, ThirdpartyOauth
+from app.flows.user_details import USER_DETAILS
+
+
+def _refuse_without_saml(config: Config, request: FlowRequest) -> None:  # noqa: ARG001  # a guard
+    """Refuse what only SAML providers begin; there are none."""
+    raise Forbidden("SAML is switched off.")
+
+
+LOGIN = Flow(
+    "login",
+    start=(Preflight, LoginInit),
+    states={Success: (), Error: ()},
+    parts=(
+        CAPABILITIES,
+        CREDENTIAL_USAGE,
+        CREDENTIAL_ONBOARDING,
+        DEVICE_TRUST,
+        USER_DETAILS,
+        MFA_CREATION,
+        MFA_USAGE,
+    ),
+    error=Error,
+    before={LoginInit: (offer_passkeys_in_form,), Success: (sign_in, trust_device)},
+    after={
+        PasscodeConfirmation: (create_email, persist_verified),
+        OnboardingEmail: (create_email,),
+        PasswordCreation: (persist_password,),
+    },
+    after_part={CREDENTIAL_USAGE.name: (schedule_after_login,)},
+)
+
+REGISTRATION = Flow(
+    "registration",
+    start=(Preflight, RegistrationInit),
+    states={
+        RegistrationInit: (RegisterLoginIdentifier, RememberMe, ThirdpartyOauth),
+        ThirdParty: (ExchangeToken, GoBack),
+        Success: (),
+        Error: (),
+    },
+    parts=(CAPABILITIES, CREDENTIAL_USAGE, CREDENTIAL_ONBOARDING, USER_DETAILS, MFA_CREATION),
+    error=Error,
+    before={Success: (create_user, sign_up)},
+    after={  # a user whom a provider has brought exists already (Q-13)
+        PasscodeConfirmation: (create_email, persist_verified),
+        OnboardingEmail: (create_email,),
+    },
+)
+
+TOKEN_EXCHANGE = Flow(
+    "token_exchange",
+    start=(ThirdParty,),
+    states={ThirdParty: (ExchangeToken,), Success: (), Error: ()},
+    parts=(CREDENTIAL_USAGE, USER_DETAILS),
+    error=Error,
+    lifetime=timedelta(minutes=60),
+    before={Success: (sign_in,)},
+    after={PasscodeConfirmation: (persist_verified,)},
+    guards=(_refuse_without_saml,),
+)
+
+FLOWS: Mapping[Kind, Flow] = {
+    flow.kind: flow for flow in (LOGIN, REGISTRATION, PROFILE, TOKEN_EXCHANGE)
+}

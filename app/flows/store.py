@@ -1,0 +1,171 @@
+"""Flows as rows: sealed, leased to one run at a time, saved only over the version that was read."""
+
+import hashlib
+import hmac
+import secrets
+import string
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from uuid import UUID, uuid4
+
+import msgspec
+from msgspec import Struct
+
+from app.flows.stash import Stash
+from app.flows.tables import FlowRow
+from app.keys import Sealer
+from app.persistence import Row, fetch, fetch_row
+
+LEASE = timedelta(seconds=15)
+"""How long a run may take before another may take its place."""
+
+_CSRF_LENGTH = 32
+_ALPHABET = string.ascii_letters + string.digits
+_COLUMNS = "id, kind, state, content, csrf_digest, version, lease, leased_until, expires_at"
+_FIND = f"SELECT {_COLUMNS} FROM flow WHERE id = $1"
+_LEASE = """
+UPDATE flow SET lease = $3, leased_until = $4
+WHERE id = $1 AND version = $2 AND (lease IS NULL OR leased_until <= $5) RETURNING id
+"""
+_RELEASE = "UPDATE flow SET lease = NULL, leased_until = NULL WHERE id = $1 AND lease = $2"
+_SAVE = """
+UPDATE flow SET state = $4, content = $5, csrf_digest = $6, version = version + 1, lease = NULL,
+    leased_until = NULL
+WHERE id = $1 AND version = $2 AND lease = $3 RETURNING id
+"""
+_SWEEP = "DELETE FROM flow WHERE expires_at <= $1"
+
+
+class Past(Struct, frozen=True):
+    """Where a flow was, and what it knew then: what going back restores."""
+
+    state: str
+    previous: str | None
+    schedule: tuple[str, ...]
+    visited: frozenset[str]
+    stash: Stash
+
+
+class Content(Struct, frozen=True):
+    """What is remembered of a flow beside its state."""
+
+    stash: Stash
+    previous: str | None = None
+    schedule: tuple[str, ...] = ()
+    visited: frozenset[str] = frozenset()
+    past: tuple[Past, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A flow as it was read; its content is opened anew for every run."""
+
+    id: UUID
+    kind: str
+    state: str
+    sealed: str
+    csrf_digest: str
+    version: int
+    leased_until: datetime | None
+    expires_at: datetime
+
+    def is_leased(self, now: datetime) -> bool:
+        """Say whether an action runs at this moment."""
+        return self.leased_until is not None and self.leased_until > now
+
+    def accepts(self, csrf_token: str) -> bool:
+        """Compare a CSRF token with the flow's own, in constant time (SEC-061)."""
+        return hmac.compare_digest(self.csrf_digest, _digest(csrf_token))
+
+
+@dataclass(frozen=True, slots=True)
+class FlowStore:
+    """Keeps flows."""
+
+    sealer: Sealer
+
+    async def add(  # noqa: PLR0913, PLR0917  # the columns of a row
+        self,
+        flow_id: UUID,
+        kind: str,
+        state: str,
+        content: Content,
+        csrf_token: str,
+        now: datetime,
+        expires_at: datetime,
+    ) -> None:
+        """Keep a new flow."""
+        await FlowRow.insert(
+            FlowRow(
+                id=flow_id,
+                kind=kind,
+                state=state,
+                content=self._sealed(flow_id, content),
+                csrf_digest=_digest(csrf_token),
+                version=0,
+                created_at=now,
+                expires_at=expires_at,
+            )
+        )
+
+    async def find(self, flow_id: UUID) -> Kept | None:
+        """Read a flow."""
+        row = await fetch_row(_FIND, flow_id)
+        return None if row is None else _kept(row)
+
+    async def lease(self, kept: Kept, now: datetime) -> UUID | None:
+        """Let this run alone have the flow, or give None at once where it cannot (SEC-062)."""
+        lease = uuid4()
+        taken = await fetch(_LEASE, kept.id, kept.version, lease, now + LEASE, now)
+        return lease if taken else None
+
+    async def release(self, kept: Kept, lease: UUID) -> None:
+        """Let go of a flow that stays as it was."""
+        await fetch(_RELEASE, kept.id, lease)
+
+    async def save(
+        self, kept: Kept, lease: UUID, state: str, content: Content, csrf_token: str
+    ) -> bool:
+        """Write a flow over the version that was read; say whether that was still there."""
+        sealed = self._sealed(kept.id, content)
+        digest = _digest(csrf_token)
+        saved = await fetch(_SAVE, kept.id, kept.version, lease, state, sealed, digest)
+        return bool(saved)
+
+    async def sweep(self, now: datetime) -> None:
+        """Delete the flows that have expired."""
+        await fetch(_SWEEP, now)
+
+    def open(self, kept: Kept) -> Content:
+        """Open what is remembered of a flow."""
+        return msgspec.json.decode(self.sealer.open(kept.sealed, _place(kept.id)), type=Content)
+
+    def _sealed(self, flow_id: UUID, content: Content) -> str:
+        """Seal what is remembered of a flow, for this flow alone (SEC-119)."""
+        return self.sealer.seal(msgspec.json.encode(content).decode(), _place(flow_id))
+
+
+def new_csrf_token() -> str:
+    """Draw a CSRF token: 32 letters and digits, 190 bits."""
+    return "".join(secrets.choice(_ALPHABET) for _ in range(_CSRF_LENGTH))
+
+
+def _digest(csrf_token: str) -> str:
+    return hashlib.sha256(csrf_token.encode(errors="surrogatepass")).hexdigest()
+
+
+def _place(flow_id: UUID) -> str:
+    return f"flow/{flow_id}"
+
+
+def _kept(row: Row) -> Kept:
+    return Kept(
+        id=row["id"],
+        kind=row["kind"],
+        state=row["state"],
+        sealed=row["content"],
+        csrf_digest=row["csrf_digest"],
+        version=row["version"],
+        leased_until=row["leased_until"] if row["lease"] else None,
+        expires_at=row["expires_at"],
+    )

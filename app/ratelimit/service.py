@@ -1,0 +1,125 @@
+"""The limits, by the name of what is tried."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from app.clock import Clock
+from app.config import sections
+from app.keyedhash import KeyedHash
+from app.ratelimit.rules import Operation, Rule, Window, network_of, rules_of, rules_without_store
+from app.ratelimit.shared import RedisWindows, StoreAway
+from app.ratelimit.windows import MemoryWindows, Slot
+
+_WARN_EVERY = 60.0
+_log = logging.getLogger("sekisho.ratelimit")
+
+
+@dataclass(frozen=True, slots=True)
+class Limited:
+    """Too often; there is room again after so many whole seconds, one at least."""
+
+    retry_after: int
+
+
+@dataclass(slots=True)
+class _Alarm:
+    """When it was last said that the shared counter is away."""
+
+    sounded_at: float = -math.inf
+
+
+@dataclass(frozen=True, slots=True)
+class RateLimits:
+    """Counts attempts before they are evaluated, successes included."""
+
+    enabled: bool
+    rules: Mapping[Operation, Rule]
+    rules_without_store: Mapping[Operation, Rule]
+    hash: KeyedHash
+    memory: MemoryWindows
+    shared: RedisWindows | None
+    _alarm: _Alarm = field(default_factory=_Alarm)
+
+    @classmethod
+    def of(cls, config: sections.RateLimiter, secrets: Sequence[str], clock: Clock) -> "RateLimits":
+        """Build the limits that *config* asks for."""
+        rules = rules_of(config)
+        return cls(
+            enabled=config.enabled,
+            rules=rules,
+            rules_without_store=rules_without_store(rules),
+            hash=KeyedHash(secrets, "rate limits"),
+            memory=MemoryWindows(clock),
+            shared=RedisWindows(config.redis_config) if config.store == "redis" else None,
+        )
+
+    async def take(
+        self,
+        operation: Operation,
+        *,
+        account: str = "",
+        address: str,
+        known_browser: bool = False,
+    ) -> Limited | None:
+        """Count an attempt that is about to be made; where it must not be made, say so.
+
+        It is counted for the account and for the network, or, where either has no room, for
+        neither. With the counters in Redis this asks the network: call it outside of transactions.
+
+        Args:
+            operation: What is tried.
+            account: Whom it is tried on: the user's id; of somebody unknown the folded address or
+                name, so that both are refused alike (SEC-072). Empty where there is nobody.
+            address: The client's address.
+            known_browser: Whether the browser has shown a session or a trusted device of that very
+                account; it has a budget of its own, which strangers cannot use up (SEC-042).
+
+        Returns:
+            None where the attempt may be made.
+        """
+        if not self.enabled:
+            return None
+        who = (f"{'known' if known_browser else 'any'}:{account}" if account else "", address)
+        wait = await self._wait(operation, *who)
+        return Limited(max(1, math.ceil(wait))) if wait > 0 else None
+
+    async def close(self) -> None:
+        """Let go of Redis."""
+        if self.shared is not None:
+            await self.shared.close()
+
+    async def _wait(self, operation: Operation, account: str, address: str) -> float:
+        if self.shared is None:
+            return self.memory.take(self._slots(self.rules, operation, account, address))
+        try:
+            return await self.shared.take(self._slots(self.rules, operation, account, address))
+        except StoreAway:
+            self._warn()
+            slots = self._slots(self.rules_without_store, operation, account, address)
+            return self.memory.take(slots)
+
+    def _slots(
+        self, rules: Mapping[Operation, Rule], operation: Operation, account: str, address: str
+    ) -> list[Slot]:
+        rule = rules[operation]
+        slots = list(self._slots_of(rule.network, operation, "network", network_of(address)))
+        if account:
+            slots += self._slots_of(rule.account, operation, "account", account)
+        return slots
+
+    def _slots_of(
+        self, windows: Sequence[Window], operation: Operation, kind: str, who: str
+    ) -> Iterator[Slot]:
+        for window in windows:
+            key = self.hash.digest(operation, kind, who, f"{window.tokens}/{window.span}")
+            yield Slot(key, window.tokens, window.span)
+
+    def _warn(self) -> None:
+        """Raise the alarm, once a minute at most."""
+        now = time.monotonic()
+        if now - self._alarm.sounded_at >= _WARN_EVERY:
+            self._alarm.sounded_at = now
+            _log.warning("Redis does not answer; this process counts by itself, more strictly")

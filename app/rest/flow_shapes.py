@@ -1,0 +1,217 @@
+"""What the steps of flows look like in JSON: one way for every state and action (§1.3, §1.4)."""
+
+import inspect
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from functools import cache
+from typing import Any
+
+import msgspec
+from msgspec import UNSET, Struct
+
+from app.access import Actor
+from app.config.sections import Mfa
+from app.credentials.passkey_values import Passkey
+from app.credentials.webauthn_json import written
+from app.errors import IdentityError
+from app.flows.errors import status_of
+from app.flows.inputs import Problem
+from app.flows.person import Person
+from app.flows.result import Offered, ShownInput, StepResult
+from app.flows.states import ONLY_TYPED, LastLogin
+from app.flows.step import Action, State
+from app.rest.shapes import MfaConfig, Profile, profile, shown_claims
+from app.rest.user_agents import readable
+from app.sessions import Session
+
+Json = Any
+
+
+class SessionEntry(Struct, frozen=True, omit_defaults=True):
+    """A session in a profile (§4.3)."""
+
+    id: str
+    current: bool
+    created_at: datetime
+    last_used: datetime
+    expires_at: datetime | None = None
+    user_agent_raw: str | None = None
+    user_agent: str | None = None
+    ip_address: str | None = None
+
+
+class WebauthnCredential(Struct, frozen=True, omit_defaults=True):
+    """A passkey or security key in a profile (§4.2)."""
+
+    id: str
+    public_key: str
+    attestation_type: str
+    aaguid: str
+    created_at: datetime
+    transports: list[str]
+    backup_eligible: bool
+    backup_state: bool
+    mfa_only: bool
+    name: str | None = None
+    last_used_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Viewer:
+    """What decides how a step is shown."""
+
+    actor: Actor
+    mfa: Mfa
+    shows_passkeys: bool
+
+
+def shown_step(result: StepResult, viewer: Viewer) -> dict[str, Json]:
+    """Write a step."""
+    step: dict[str, Json] = {
+        "name": result.state.name,
+        "status": result.status,
+        "payload": _payload(result.state, viewer),
+        "csrf_token": result.csrf_token,
+        "actions": {one.action.name: _action(one, result) for one in result.actions},
+        "links": None,
+    }
+    return step if result.error is None else {**step, "error": _error(result.error)}
+
+
+def shown_failure(error: IdentityError) -> dict[str, Json]:
+    """Write an early failure: the flow is as it was."""
+    return {
+        "name": "error",
+        "status": status_of(error),
+        "csrf_token": "",
+        "actions": {},
+        "error": _error(error),
+        "links": None,
+    }
+
+
+def _error(error: IdentityError) -> dict[str, Json]:
+    return {"code": error.code, "message": error.message}
+
+
+def _action(offered: Offered, result: StepResult) -> dict[str, Json]:
+    name = offered.action.name
+    return {
+        "href": f"/{result.kind}?action={name}%40{result.flow_id}",
+        "inputs": {shown.input.name: _input(shown) for shown in offered.inputs},
+        "action": name,
+        "description": description_of(offered.action),
+    }
+
+
+def _input(shown: ShownInput) -> dict[str, Json]:
+    one = shown.input
+    members = {
+        "min_length": one.min_length,
+        "max_length": one.max_length,
+        "required": one.required,
+        "hidden": one.hidden,
+        "error": _problem(shown.problem) if shown.problem else None,
+        "allowed_values": [{"value": c.value, "name": c.name} for c in one.allowed] or None,
+    }
+    value = {} if shown.value is UNSET else {"value": shown.value}
+    given = {name: member for name, member in members.items() if member is not None}
+    return {"name": one.name, "type": one.kind, **value, **given}
+
+
+def _problem(problem: Problem) -> dict[str, Json]:
+    told = _error(problem.error)
+    return told if problem.cause is None else {**told, "cause": problem.cause.code}
+
+
+@cache
+def description_of(action: type[Action] | type[State]) -> str:
+    """Give the first sentence of what describes an action or a state."""
+    return (inspect.getdoc(action) or "").split("\n\n")[0].replace("\n", " ")
+
+
+def _payload(state: State, viewer: Viewer) -> dict[str, Json]:
+    """Write what a state shows; None is left out."""
+    hidden = _only_typed(type(state))
+    members = {
+        name: _shown(name, getattr(state, name), viewer)
+        for name in state.__struct_fields__
+        if name not in hidden
+    }
+    return {name: value for name, value in members.items() if value is not None}
+
+
+@cache
+def _only_typed(state: type[State]) -> frozenset[str]:
+    fields: Mapping[str, Json] = {f.name: f.type for f in msgspec.inspect.type_info(state).fields}  # type: ignore[attr-defined]  # a struct's
+    return frozenset(
+        name
+        for name, kind in fields.items()
+        if isinstance(kind, msgspec.inspect.Metadata) and (kind.extra or {}).get(ONLY_TYPED)
+    )
+
+
+def _shown(name: str, value: Json, viewer: Viewer) -> Json:
+    match value:
+        case Person():
+            return shown_person(value, viewer)
+        case LastLogin():
+            return {k: v for k, v in msgspec.structs.asdict(value).items() if v is not None}
+        case tuple():
+            return [_session(one, viewer) for one in value]
+        case dict() if name == "claims":
+            return shown_claims(value)
+        case _:
+            return value
+
+
+def shown_person(person: Person, viewer: Viewer) -> dict[str, Json]:
+    """Write the user (§4.2)."""
+    base: Profile = profile(person.account, person.emails, person.bags)
+    mfa = viewer.mfa
+    config = MfaConfig(
+        auth_app_set_up=person.has_totp,
+        totp_enabled=mfa.enabled and mfa.totp.enabled,
+        security_keys_enabled=mfa.enabled and mfa.security_keys.enabled,
+    )
+    passkeys = [one for one in person.passkeys if not one.is_mfa_only]
+    keys = [one for one in person.passkeys if one.is_mfa_only]
+    shown: dict[str, Json] = msgspec.to_builtins(
+        msgspec.structs.replace(base, mfa_config=config), builtin_types=(datetime, msgspec.Raw)
+    )
+    if passkeys and viewer.shows_passkeys:
+        shown["passkeys"] = [_credential(one) for one in passkeys]
+    if keys and mfa.security_keys.enabled:
+        shown["security_keys"] = [_credential(one) for one in keys]
+    return shown
+
+
+def _credential(passkey: Passkey) -> WebauthnCredential:
+    return WebauthnCredential(
+        id=passkey.credential_id,
+        public_key=written(passkey.public_key),
+        attestation_type=passkey.attestation_type,
+        aaguid=str(passkey.aaguid),
+        created_at=passkey.created_at,
+        transports=list(passkey.transports),
+        backup_eligible=passkey.is_backup_eligible,
+        backup_state=passkey.is_backed_up,
+        mfa_only=passkey.is_mfa_only,
+        name=passkey.name,
+        last_used_at=passkey.last_used_at,
+    )
+
+
+def _session(session: Session, viewer: Viewer) -> SessionEntry:
+    current = viewer.actor.session
+    return SessionEntry(
+        id=str(session.id),
+        current=current is not None and current.id == session.id,
+        created_at=session.created_at,
+        last_used=session.last_used_at,
+        expires_at=session.expires_at,
+        user_agent_raw=session.user_agent,
+        user_agent=readable(session.user_agent),
+        ip_address=session.ip_address,
+    )

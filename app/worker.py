@@ -1,0 +1,69 @@
+"""What a process does beside answering: it delivers the outbox and removes what has expired.
+
+Every process of the product has one worker, and they share the rows: each mail is taken by one.
+"""
+
+import asyncio
+import contextlib
+import logging
+from collections.abc import AsyncIterator, Awaitable, Callable
+
+from app.assembly import Services
+from app.errors import Unavailable
+
+LANES = 3
+"""Mails that are under way at the same time, so that a slow one does not hold up the rest."""
+
+LOOK_EVERY = 1.0
+PAUSE = 10.0
+SWEEP_EVERY = 60.0
+_LAST = 10.0
+_log = logging.getLogger("sekisho.worker")
+
+
+@contextlib.asynccontextmanager
+async def working(services: Services) -> AsyncIterator[None]:
+    """Work until the block ends, then finish the mail in hand (SEC-139)."""
+    stop = asyncio.Event()
+    steps = [_deliver] * LANES + [_sweep]
+    tasks = [asyncio.create_task(_repeat(step, services, stop)) for step in steps]
+    try:
+        yield
+    finally:
+        stop.set()
+        _, late = await asyncio.wait(tasks, timeout=_LAST)
+        for task in late:
+            task.cancel()
+        await asyncio.gather(*late, return_exceptions=True)
+
+
+async def _repeat(
+    step: Callable[[Services], Awaitable[float]], services: Services, stop: asyncio.Event
+) -> None:
+    """Take one step after the other, each as long after the last as that has said."""
+    while not stop.is_set():
+        try:
+            pause = await step(services)
+        except Unavailable:  # the requests say so already
+            pause = PAUSE
+        except Exception:  # noqa: BLE001  # a defect must not end the work
+            _log.exception("worker failed")
+            pause = PAUSE
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(stop.wait(), pause)
+
+
+async def _deliver(services: Services) -> float:
+    outcome = await services.mail.deliver_next()
+    if outcome is None:
+        return LOOK_EVERY
+    return PAUSE if outcome.kind == "unreachable" else 0.0
+
+
+async def _sweep(services: Services) -> float:
+    await services.mail.sweep()
+    await services.passcodes.sweep()
+    await services.guesses.sweep()
+    await services.trusted_devices.sweep()
+    await services.flows.sweep()
+    return SWEEP_EVERY
