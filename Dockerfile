@@ -7,7 +7,7 @@ COPY requirements/ requirements/
 RUN pip install --require-hashes -r requirements/build.txt -r requirements/node.txt
 RUN python -m venv --without-pip /opt/sekisho \
     && pip --python /opt/sekisho/bin/python install --require-hashes --only-binary :all: \
-        -r requirements/aws.txt
+        -r requirements/aws.txt -r requirements/saml.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY bundling/ bundling/
 COPY explorer/ explorer/

@@ -22,8 +22,13 @@ run: $(ENV_RUN) ## Start the server on ports 8000 and 8001; Ctrl-C drains and st
 		|| echo "The explorer or the quickstart could not be built; the server starts without it." >&2
 	@exec $(BIN)/sekisho serve all
 
+# One process a core, two at least: many tests wait for a server. Each has databases of its own;
+# given ones are shared, so that there is one process then.
+CORES = cores=$$(getconf _NPROCESSORS_ONLN 2>/dev/null || echo 2); echo $$((cores > 2 ? cores : 2))
+WORKERS := $(if $(SEKISHO_TEST_POSTGRES_URL)$(SEKISHO_TEST_REDIS_URL),0,$(shell $(CORES)))
+
 test: $(ENV_DEV) ## Run the tests and judge coverage; PYTEST_ARGS="tests/users -x" runs a part
-	$(BIN)/python -m pytest -m "not browser" $(if $(PYTEST_ARGS),$(PYTEST_ARGS),--cov)
+	$(BIN)/python -m pytest -m "not browser" $(if $(PYTEST_ARGS),$(PYTEST_ARGS),-n $(WORKERS) --dist worksteal --cov)
 
 browser: $(ENV_DEV) explorer quickstart ## Run the tests that drive a browser (Chromium, or SEKISHO_BROWSER)
 	@export SEKISHO_BROWSER="$${SEKISHO_BROWSER:-$$(command -v chromium || command -v chromium-browser)}"; \
@@ -60,10 +65,12 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(ENV_DEV) ## Renew the locks from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra aws -c requirements/run.txt -o requirements/aws.txt
+	$(COMPILE) pyproject.toml --extra saml -c requirements/run.txt -o requirements/saml.txt
 	$(COMPILE) --group build -c requirements/run.txt -o requirements/build.txt
 	$(COMPILE) --group node -o requirements/node.txt
 	$(COMPILE) pyproject.toml --group test --group check --group build --group lock \
-		-c requirements/aws.txt -c requirements/build.txt -o requirements/dev.txt
+		-c requirements/aws.txt -c requirements/saml.txt -c requirements/build.txt \
+		-o requirements/dev.txt
 
 audit: $(ENV_DEV) ## Ask PyPI for advisories about what is locked; writes dist/sbom.json
 	mkdir -p dist
@@ -71,7 +78,7 @@ audit: $(ENV_DEV) ## Ask PyPI for advisories about what is locked; writes dist/s
 		--format cyclonedx-json --output dist/sbom.json
 
 clean: ## Remove all that make has made; the folder data/ stays
-	rm -rf $(VENV) dist build explorer/node_modules quickstart/node_modules \
+	rm -rf $(VENV) dist build explorer/node_modules quickstart/node_modules tests/peers/node_modules \
 		app/explorer/static app/quickstart/static \
 		.coverage .coverage.* .hypothesis .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
 	find . -name __pycache__ -prune -exec rm -rf {} +

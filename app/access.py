@@ -17,6 +17,9 @@ SCOPES = (
     "keys:write",
     "jwt:read",
     "jwt:write",
+    "webhooks:read",
+    "webhooks:write",
+    "audit:read",
 )
 """Everything a secret key can be allowed; `*` stands for all, those to come included."""
 

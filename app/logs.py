@@ -18,17 +18,34 @@ import msgspec
 _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _FLUSH_AT = 64
+AUDIT = "sekisho.audit"
 
 
-def configure(level: str = "INFO", stream: TextIO | None = None) -> None:
-    """Send every logger of the process through the JSON formatter."""
-    handler = logging.StreamHandler(stream or sys.stderr)
-    handler.setFormatter(JsonLines())
+def configure(
+    level: str = "INFO", stream: TextIO | None = None, *, audit: TextIO | None = None
+) -> None:
+    """Send every logger of the process through the JSON formatter.
+
+    Args:
+        level: The least level that is written.
+        stream: Where to; the standard error unless given.
+        audit: Where audit records go, whatever the level; where the rest goes unless given.
+    """
     root = logging.getLogger()
-    root.handlers[:] = [handler]
+    root.handlers[:] = [_handler(stream or sys.stderr)]
     root.setLevel(level)
-    for chatty in ("uvicorn", "piccolo", "asyncio"):
+    records = logging.getLogger(AUDIT)
+    records.handlers[:] = [] if audit is None else [_handler(audit)]
+    records.setLevel(logging.NOTSET if audit is None else logging.INFO)
+    records.propagate = audit is None
+    for chatty in ("uvicorn", "piccolo", "asyncio", "httpx2", "httpcore2"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
+
+
+def _handler(stream: TextIO) -> logging.Handler:
+    handler = logging.StreamHandler(stream)
+    handler.setFormatter(JsonLines())
+    return handler
 
 
 class JsonLines(logging.Formatter):

@@ -57,7 +57,7 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
         logging_config=None,
         signature_types=[Services, Caller, Callers],
     )
-    return Gate(app, listener, config, log or RequestLog())
+    return Gate(app, listener, config, log or RequestLog(), services.metrics)
 
 
 class AddressRefused(IdentityError):

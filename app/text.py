@@ -2,6 +2,7 @@
 
 import re
 import unicodedata
+from functools import lru_cache
 
 import idna
 
@@ -54,6 +55,8 @@ def is_storable(value: str) -> bool:
 
 def is_printable(value: str) -> bool:
     """Say whether *value* is free of controls, lone surrogates and what cannot be seen."""
+    if value.isascii():
+        return value.isprintable()
     return not any(
         c in _FILLERS or unicodedata.category(c) in ("Cc", "Cf", "Cs", "Zl", "Zp") for c in value
     )
@@ -64,6 +67,7 @@ def _is_local_part(local: str) -> bool:
     return plain and _LOCAL.fullmatch(local) is not None and is_printable(local)
 
 
+@lru_cache(1024)
 def _host_key(domain: str) -> str | None:
     try:
         host = idna.encode(domain, uts46=True).decode("ascii").lower()

@@ -22,19 +22,26 @@ def main(arguments: Sequence[str]) -> None:
     parser.add_argument(
         "--write", action="store_true", help="put the table into docs/performance.md"
     )
-    writes = parser.parse_args(arguments).write
+    parser.add_argument("--signing-in", action="store_true", help="measure nothing but signing in")
+    parser.add_argument("--importing", action="store_true", help="measure nothing but imports")
+    given = parser.parse_args(arguments)
     small = os.environ.get("SMALL", "0") not in ("", "0")  # noqa: TID251  # no setting of the server
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.default_int_handler)  # so that the stack unwinds
-    command = ("SMALL=1 " if small else "") + "python -m bench" + (" --write" if writes else "")
+    command = " ".join([*(["SMALL=1"] if small else []), "python -m bench", *arguments])
     with (
         tempfile.TemporaryDirectory(prefix="sekisho-bench-") as name,
         contextlib.ExitStack() as stack,
     ):
-        text = Bench(SMALL if small else FULL, Path(name), stack).run(command)
-    print(text)
-    if writes:
-        report.into(_PAGE, text)
+        bench = Bench(SMALL if small else FULL, Path(name), stack)
+        if given.importing:
+            parts = bench.run_imports(command)
+        else:
+            parts = bench.run(command, everything=not given.signing_in)
+    for part, text in parts.items():
+        print(text, end="\n\n")
+        if given.write:
+            report.into(_PAGE, part, text)
 
 
 if __name__ == "__main__":

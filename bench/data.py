@@ -22,6 +22,12 @@ from bench import rows
 SESSIONS = 256
 """Users with a session; requests go round among them."""
 
+_PASSWORDS = 8_192
+_SET_PASSWORDS = """
+INSERT INTO user_password (user_id, id, hash, imported, changed_at)
+SELECT id, id, $1, $2, $3 FROM app_user ORDER BY id DESC LIMIT $4
+"""
+
 
 @dataclass(frozen=True, slots=True)
 class Signed:
@@ -78,6 +84,7 @@ async def fill(name: str, users: int, environment: dict[str, str], empty: Path) 
     else:
         await _load_postgres(url, users)
     async with _opened(environment, empty) as services:
+        await _set_passwords(services, with_passwords(users))
         signed = tuple([await _signed(services, users - 1 - n) for n in range(SESSIONS)])
         # The server notes a session's use once a minute; here it would do so for all of them in
         # the same moment, and one round would bear what a minute does.
@@ -97,6 +104,17 @@ async def _opened(environment: dict[str, str], empty: Path) -> AsyncIterator[Ser
         yield services
     finally:
         await services.close()
+
+
+def with_passwords(users: int) -> range:
+    """Say which of so many users have a password: the newest, and never all."""
+    return range(users - min(_PASSWORDS, users // 2), users)
+
+
+async def _set_passwords(services: Services, numbers: range) -> None:
+    """Give users one password by one hash, which takes as long to check as any other."""
+    text = await services.passwords.hasher.hash(rows.PASSWORD)
+    await fetch(_SET_PASSWORDS, text, False, services.clock(), len(numbers))  # noqa: FBT003
 
 
 async def _signed(services: Services, number: int) -> Signed:

@@ -6,10 +6,8 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-import msgspec
-
 from bench.load import Order, Outcome
-from bench.processes import python
+from bench.processes import hear, python, tell
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,14 +23,20 @@ class Generator:
         Raises:
             RuntimeError: The generator has ended, or an answer was wrong.
         """
-        assert self.process.stdin is not None
-        assert self.process.stdout is not None
-        self.process.stdin.write(msgspec.json.encode(order).decode() + "\n")
-        self.process.stdin.flush()
-        line = self.process.stdout.readline()
-        if not line:
-            raise RuntimeError(f"the load generator has ended:\n{self.log.read_text()[-3000:]}")
-        outcome = msgspec.json.decode(line, type=Outcome)
+        self.order(order)
+        return self.outcome()
+
+    def order(self, order: Order) -> None:
+        """Give an order, and do not wait."""
+        tell(self.process, order)
+
+    def outcome(self) -> Outcome:
+        """Wait for what came of the order.
+
+        Raises:
+            RuntimeError: The generator has ended, or an answer was wrong.
+        """
+        outcome = hear(self.process, self.log, Outcome)
         if outcome.failures:
             raise RuntimeError(f"{outcome.failures} answers were wrong: {outcome.failure}")
         return outcome

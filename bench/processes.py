@@ -9,6 +9,11 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TypeVar
+
+import msgspec
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).parents[1]
 PATIENCE = 30.0
@@ -60,6 +65,26 @@ def python(
             yield process
         finally:
             _end(process)
+
+
+def tell(process: subprocess.Popen[str], order: msgspec.Struct) -> None:
+    """Give an order, as a line of JSON, to a process that talks."""
+    assert process.stdin is not None
+    process.stdin.write(msgspec.json.encode(order).decode() + "\n")
+    process.stdin.flush()
+
+
+def hear(process: subprocess.Popen[str], log: Path, kind: type[T]) -> T:
+    """Wait for what came of an order.
+
+    Raises:
+        RuntimeError: The process has ended.
+    """
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    if not line:
+        raise RuntimeError(f"{process.args!r} has ended:\n{log.read_text()[-3000:]}")
+    return msgspec.json.decode(line, type=kind)
 
 
 def wait_for(port: int, process: subprocess.Popen[str], log: Path) -> None:

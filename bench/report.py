@@ -11,7 +11,6 @@ from bench.load import Outcome
 from bench.rounds import Measured, Pace, cost, median, rate
 from bench.starting import Started
 
-BEGIN, END = "<!-- bench:begin -->", "<!-- bench:end -->"
 _BUSY = 0.8
 _GOALS = {"read": "≥ 4", "write": "≥ 6"}
 
@@ -46,18 +45,19 @@ def document(found: Findings) -> str:
     return "\n\n".join(parts)
 
 
-def into(file: Path, text: str) -> None:
-    """Put a text between the markers of a file.
+def into(file: Path, part: str, text: str) -> None:
+    """Put a part of the report between its markers in a file.
 
     Raises:
         ValueError: The markers are not there.
     """
+    opening, closing = f"<!-- {part}:begin -->", f"<!-- {part}:end -->"
     page = file.read_text("utf-8")
-    head, begin, rest = page.partition(BEGIN)
-    _, end, tail = rest.partition(END)
+    head, begin, rest = page.partition(opening)
+    _, end, tail = rest.partition(closing)
     if not begin or not end:
-        raise ValueError(f"{file.name} holds no {BEGIN} … {END}")
-    file.write_text(f"{head}{BEGIN}\n{text}\n{END}{tail}", "utf-8")
+        raise ValueError(f"{file.name} holds no {opening} … {closing}")
+    file.write_text(f"{head}{opening}\n{text}\n{closing}{tail}", "utf-8")
 
 
 def _ratios(found: Findings) -> str:
@@ -69,14 +69,14 @@ def _ratios(found: Findings) -> str:
     rows += [["SQLite", "in process", *row] for row in _engines(found.engines)]
     rows.append(["none", "in process", *_minting(found.minting)])
     titles = ["database", "connections", "ratio", "median", "range", "by CPU", "goal"]
-    return _table(titles, rows)
+    return table(titles, rows)
 
 
 def _ratio(one: Measured, number: int) -> list[str]:
     ratio = one.comparison.ratios[number]
     found, dearer = one.paired(ratio, rate), one.paired(ratio, cost)
     by_cpu = f"{1 / statistics.median(dearer):.2f}" if dearer else ""
-    return [ratio.name, f"**{statistics.median(found):.2f}**", _span(found), by_cpu, ratio.goal]
+    return [ratio.name, f"**{statistics.median(found):.2f}**", span(found), by_cpu, ratio.goal]
 
 
 def _engines(found: dict[str, list[Taken]]) -> Iterable[list[str]]:
@@ -89,7 +89,7 @@ def _engines(found: dict[str, list[Taken]]) -> Iterable[list[str]]:
         micros = statistics.median(ours.clock for _, ours in pairs) * 1e6
         title = f"our engine's {name} ({micros:.0f} µs) ÷ Piccolo's own"
         middle = f"**{statistics.median(ratios):.1f}**"
-        yield [title, middle, _span(ratios), f"{by_cpu:.1f}", _GOALS.get(name, "")]
+        yield [title, middle, span(ratios), f"{by_cpu:.1f}", _GOALS.get(name, "")]
 
 
 def _minting(found: dict[str, list[Taken]]) -> list[str]:
@@ -99,7 +99,7 @@ def _minting(found: dict[str, list[Taken]]) -> list[str]:
     micros = statistics.median(mint.clock for mint, _ in pairs) * 1e6
     title = f"minting with claims from full bags ({micros:.0f} µs) ÷ signing alone, time"
     middle = f"**{statistics.median(ratios):.2f}**"
-    return [title, middle, _span(ratios), f"{by_cpu:.2f}", "< 1.5"]
+    return [title, middle, span(ratios), f"{by_cpu:.2f}", "< 1.5"]
 
 
 def _measures(measured: Sequence[Measured]) -> str:
@@ -109,7 +109,7 @@ def _measures(measured: Sequence[Measured]) -> str:
         for one in measured
         for name, outcomes in one.outcomes.items()
     ]
-    return _table(titles, rows)
+    return table(titles, rows)
 
 
 def _figures(outcomes: list[Outcome]) -> list[str]:
@@ -127,7 +127,7 @@ def _starts(starts: Sequence[Started]) -> str:
         ]
         for start in starts
     ]
-    return _table(["database", "first answer after s (≤ 2)", "memory, PSS, MiB (≤ 80)"], rows)
+    return table(["database", "first answer after s (≤ 2)", "memory, PSS, MiB (≤ 80)"], rows)
 
 
 def _doubts(measured: Sequence[Measured]) -> str:
@@ -142,10 +142,12 @@ def _doubts(measured: Sequence[Measured]) -> str:
     return share if busy[name] < _BUSY else f"{share} Its figures may be too low."
 
 
-def _span(values: Sequence[float]) -> str:
+def span(values: Sequence[float]) -> str:
+    """Give the least and the most."""
     return f"{min(values):.2f} to {max(values):.2f}"
 
 
-def _table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+def table(titles: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """Write a table."""
     lines = [titles, ["---"] * len(titles), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -4,7 +4,7 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from uuid import UUID
 
-from app.users.paging import Position
+from app.paging import Position
 
 COLUMNS = {
     "app_user": "id, name, locale, created_at, updated_at",
@@ -12,6 +12,8 @@ COLUMNS = {
     "user_metadata": "user_id, public_bag, private_bag, unsafe_bag, version",
 }
 """Tables and what is written into them, parents first."""
+
+PASSWORD = "a lamp in the window"  # noqa: S105  # of users who are made up
 
 _FIRST = datetime(2024, 1, 1, tzinfo=UTC)
 _APART = timedelta(seconds=30)
@@ -21,16 +23,21 @@ Values = tuple[str, ...]
 
 def user_id(number: int) -> UUID:
     """Give the id of a user: version 7, so of the time it was made, and the same in every run."""
-    milliseconds = int(_made(number).timestamp() * 1000)
+    milliseconds = int(made(number).timestamp() * 1000)
     mixed = (number + 1) * 0x9E3779B97F4A7C15F39CC0605CEDC835 & ((1 << 74) - 1)
     high, low = mixed >> 62, mixed & ((1 << 62) - 1)
     return UUID(int=milliseconds << 80 | 0x7 << 76 | high << 64 | 0b10 << 62 | low)
 
 
+def address(number: int) -> str:
+    """Give the address of a user."""
+    return f"user{number}@example.com"
+
+
 def cursor_at(users: int, depth: float) -> str:
     """Give the cursor of the user so far down the list, newest first."""
     number = users - 1 - int(users * depth)
-    return Position(_made(number), user_id(number)).cursor()
+    return Position(made(number), user_id(number)).cursor()
 
 
 async def copied(table: str, users: int) -> AsyncIterator[bytes]:
@@ -52,8 +59,8 @@ def _user(number: int) -> Values:
 def _email(number: int) -> Values:
     user, made = user_id(number), _moment(number)
     own = UUID(int=user.int ^ 1 << 61)
-    address = f"user{number}@example.com"
-    return str(own), str(user), address, address, "1", "1", made, made
+    written = address(number)
+    return str(own), str(user), written, written, "1", "1", made, made
 
 
 def _bags(number: int) -> Values:
@@ -72,9 +79,9 @@ _ROW: dict[str, Callable[[int], Values]] = {
 }
 
 
-def _made(number: int) -> datetime:
+def made(number: int) -> datetime:
     return _FIRST + number * _APART
 
 
 def _moment(number: int) -> str:
-    return _made(number).isoformat(sep=" ")
+    return made(number).isoformat(sep=" ")

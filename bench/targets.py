@@ -13,6 +13,8 @@ from bench.data import Filled
 from bench.processes import first_answer, free_port, python, wait_for
 from bench.serving import Settings
 
+_LIMITS = ("PASSCODE", "PASSWORD", "NETWORK", "MAIL_NETWORK", "FLOW")
+
 
 @dataclass(frozen=True, slots=True)
 class Target:
@@ -22,8 +24,11 @@ class Target:
     pid: int
 
 
-def environment(database: str, folder: Path) -> dict[str, str]:
-    """The server's settings: production's defaults, and what production wants to be told."""
+def environment(database: str, folder: Path, mail_port: int) -> dict[str, str]:
+    """The server's settings: production's defaults, and what production wants to be told.
+
+    Limits count, and are wide: all requests here come from one network.
+    """
     folder.mkdir()
     return {
         "ENVIRONMENT": "production",
@@ -31,6 +36,10 @@ def environment(database: str, folder: Path) -> dict[str, str]:
         "SERVER_PUBLIC_URL": f"https://{asking.HOST}",
         "DATABASE_URL": database,
         "DATA_DIR": str(folder),
+        "EMAIL_DELIVERY_SMTP_HOST": "127.0.0.1",
+        "EMAIL_DELIVERY_SMTP_PORT": str(mail_port),
+        **{f"RATE_LIMITER_{name}_LIMITS_TOKENS": "1000" for name in _LIMITS},
+        **{f"RATE_LIMITER_{name}_LIMITS_INTERVAL": "1s" for name in _LIMITS},
     }
 
 

@@ -62,9 +62,10 @@ class Page:
         node, npm = find_node()
         say(f"Building the {self.name}: this may take a minute.")
         shutil.rmtree(self.static, ignore_errors=True)
-        self.run(f"Installing the {self.name}'s packages", *npm, "ci")
-        self.run(f"Checking the {self.name}'s types", node, "node_modules/typescript/bin/tsc")
-        self.run(f"Bundling the {self.name}", node, "build.mjs")
+        install(self.source, f"the {self.name}", npm)
+        tsc = "node_modules/typescript/bin/tsc"
+        run(f"Checking the {self.name}'s types", self.source, node, tsc)
+        run(f"Bundling the {self.name}", self.source, node, "build.mjs")
         stamp.write_text(fingerprint, encoding="ascii")
         say(f"The {self.name} is built.")
 
@@ -78,21 +79,27 @@ class Page:
                 digest.update(f"{path.relative_to(ROOT).as_posix()} {content}\n".encode())
         return digest.hexdigest()
 
-    def run(self, task: str, *command: str) -> None:
-        """Run one step in silence, and show what it said only if it fails."""
-        step = subprocess.run(  # noqa: S603  # fixed arguments to the node that we found
-            command,
-            cwd=self.source,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-            check=False,
-        )
-        if step.returncode != 0:
-            sys.stderr.write(step.stdout)
-            raise BuildFailed(f"{task} failed; the lines above are what it said.")
+
+def install(folder: Path, whose: str, npm: tuple[str, ...]) -> None:
+    """Install the packages that a folder has locked."""
+    run(f"Installing the packages of {whose}", folder, *npm, "ci")
+
+
+def run(task: str, folder: Path, *command: str) -> None:
+    """Run one step in silence, and show what it said only if it fails."""
+    step = subprocess.run(  # noqa: S603  # fixed arguments to the node that we found
+        command,
+        cwd=folder,
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+        errors="replace",
+        check=False,
+    )
+    if step.returncode != 0:
+        sys.stderr.write(step.stdout)
+        raise BuildFailed(f"{task} failed; the lines above are what it said.")
 
 
 def find_node() -> tuple[str, tuple[str, ...]]:

@@ -42,6 +42,7 @@ INDEXES = (
     "CREATE UNIQUE INDEX webauthn_credential__credential_id ON webauthn_credential (credential_id)",
     "CREATE INDEX webauthn_credential__user_id ON webauthn_credential (user_id, created_at, id)",
     "CREATE INDEX webauthn_challenge__expires_at ON webauthn_challenge (expires_at)",
+    "CREATE INDEX webauthn_challenge__bound_to ON webauthn_challenge (bound_to)",
 )
 
 

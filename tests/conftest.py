@@ -29,6 +29,11 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+_FILLED = " UNION ALL ".join(
+    f"SELECT '{table}' AS name WHERE EXISTS (SELECT 1 FROM {table})" for table in TABLES
+)
+"""Names the tables that have rows: to ask once is cheaper than to empty each."""
+
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "one_database: says nothing of the database; SQLite alone")
@@ -96,7 +101,8 @@ def clock() -> FakeClock:
 @pytest.fixture
 async def empty(schema: Config) -> Config:
     """The open database with no row in it."""
-    for table in TABLES:
+    filled = {row["name"] for row in await fetch(_FILLED)}
+    for table in (one for one in TABLES if one in filled):
         await fetch(f"DELETE FROM {table}")
     return schema
 

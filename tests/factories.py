@@ -1,6 +1,7 @@
 """Makes what tests need, through the services."""
 
 import itertools
+from dataclasses import fields
 from typing import Any
 
 import msgspec
@@ -8,6 +9,8 @@ import msgspec
 from app.access import ALL_SCOPES, SYSTEM, Actor, SecretKeyPrincipal, SessionPrincipal
 from app.assembly import Services, assemble
 from app.config import Config
+from app.federation.connector import OutsideIdentity
+from app.federation.identities import Identity
 from app.metadata import BagChanges
 from app.secretkeys import NewSecretKey
 from app.sessions import Issued
@@ -17,9 +20,18 @@ TABLES = (
     "flow",
     "mailbox_mail",
     "mail_outbox",
+    "webhook_delivery",
+    "webhook",
+    "webhook_event",
     "audit_event",
     "user_session",
     "user_metadata",
+    "saml_certificate",
+    "saml_metadata",
+    "saml_replay",
+    "exchange_token",
+    "federation_state",
+    "identity",
     "email",
     "user_password",
     "webauthn_challenge",
@@ -37,7 +49,15 @@ TABLES = (
 )
 """Children first."""
 
+NOBODYS_ID = "3f2b8c1e-5d47-4a90-9e66-0c7d1a2b3e4f"
+"""An id that nothing has, the same in every process, so that a test's name is too."""
+
 _numbers = itertools.count(1)
+
+
+def disguised(service: Any, kind: type[Any]) -> Any:
+    """A service as a subclass of its own class, with the same parts."""
+    return kind(**{part.name: getattr(service, part.name) for part in fields(service)})
 
 
 async def make_user(services: Services, *, email: str | None = None, **given: Any) -> Account:
@@ -51,6 +71,14 @@ async def make_user(services: Services, *, email: str | None = None, **given: An
     )
     account, _ = await services.users.create(SYSTEM, new)
     return account
+
+
+async def make_identity(services: Services, user: Account, subject: str = "subject") -> Identity:
+    """An identity of a user at a provider."""
+    outside = OutsideIdentity("google", "https://accounts.google.com", subject)
+    made = await services.federation.identities.add(user.id, outside, None, signs_in=False)
+    assert made is not None
+    return made
 
 
 async def make_session(services: Services, user: Account) -> Issued:

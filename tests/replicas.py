@@ -9,6 +9,7 @@ import json
 import sys
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -19,6 +20,8 @@ from app.clock import utc_now
 from app.config import Config, load
 from app.credentials.passcodes import Binding
 from app.errors import IdentityError
+from app.federation.exchange import Redemption
+from app.federation.saml import replay
 from app.flows.step import FlowRequest
 from app.metadata import BagChanges
 from app.persistence import Migrations, connect, disconnect, fetch, transaction
@@ -152,6 +155,24 @@ class _Commands:
         redeem = self.services.recovery_codes.redeem
         return _names(await asyncio.gather(*(redeem(SYSTEM, UUID(user), code) for code in codes)))
 
+    async def take_state(self, state: str, browser_secret: str, times: int) -> list[str]:
+        """Take what is pending at a provider, all at once, and name what came of each."""
+        take = self.services.federation.states.take
+        takes = (take(state, browser_secret) for _ in range(times))
+        return _names(await asyncio.gather(*takes, return_exceptions=True))
+
+    async def redeem(self, token: str, times: int) -> list[str]:
+        """Redeem an exchange token, so many times at once, and name what came of each."""
+        tokens, wanted = self.services.federation.tokens, Redemption("token_exchange")
+        redeems = (tokens.redeem(token, wanted) for _ in range(times))
+        return _names(await asyncio.gather(*redeems, return_exceptions=True))
+
+    async def take_saml(self, response: str, assertion: str, times: int) -> list[str]:
+        """Take a SAML response, so many times at once, and name what came of each."""
+        ends = utc_now() + timedelta(minutes=5)
+        takes = (replay.take_once("https://idp", response, assertion, ends) for _ in range(times))
+        return _names(await asyncio.gather(*takes, return_exceptions=True))
+
     async def advance(
         self, flow: str, action: str, csrf: str, given: dict[str, Any], times: int
     ) -> list[str]:
@@ -183,6 +204,21 @@ class _Commands:
             for n in range(times)
         )
         return (await asyncio.gather(*attempts)).count(None)
+
+    async def tell_hooks(self) -> int:
+        """Deliver to hooks what is due, in four lanes for each, and say how much that was."""
+        webhooks = self.services.webhooks
+
+        async def lane(hook: UUID) -> int:
+            told = 0
+            while await webhooks.deliver_next(hook):
+                told += 1
+            return told
+
+        while await webhooks.spread():
+            pass
+        lanes = [lane(hook) for hook in await webhooks.due() for _ in range(4)]
+        return sum(await asyncio.gather(*lanes))
 
     async def kids(self) -> list[str]:
         """Name the signing keys."""

@@ -128,3 +128,27 @@ class TestRequestLog:
         log.write({"n": 1})
         log.flush()
         assert capsys.readouterr().err == '{"n":1}\n'
+
+
+class TestAuditLines:
+    """Audit records may go to a stream of their own, whatever the level of the rest."""
+
+    @pytest.fixture(autouse=True)
+    def _restored(self):
+        yield
+        logs.configure("ERROR")
+
+    def test_records_go_to_their_stream_alone(self):
+        rest, audit = io.StringIO(), io.StringIO()
+        logs.configure("ERROR", rest, audit=audit)
+        logging.getLogger("sekisho.audit").info("audit", extra={"audit": "user_created"})
+        logging.getLogger("sekisho.other").info("not said")
+        assert rest.getvalue() == ""
+        assert json.loads(audit.getvalue())["audit"] == "user_created"
+
+    def test_without_one_they_go_where_the_rest_goes(self):
+        rest = io.StringIO()
+        logs.configure("INFO", io.StringIO(), audit=io.StringIO())
+        logs.configure("INFO", rest)
+        logging.getLogger("sekisho.audit").info("audit", extra={"audit": "user_created"})
+        assert rest.getvalue().count("\n") == 1

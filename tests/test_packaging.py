@@ -20,7 +20,7 @@ from tests.services import postgres_url, redis_url
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("run", "aws", "build", "node", "dev")
+LOCKS = ("run", "aws", "saml", "build", "node", "dev")
 GROUPS = {"build": ["build"], "node": ["node"], "dev": ["test", "check", "build", "lock"]}
 
 FLOORS = {  # appendix B of the security page; a version below has a known advisory
@@ -90,9 +90,9 @@ def test_no_locked_version_is_below_the_floors_sec_127(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_holds_all_that_the_project_asks_for(name: str) -> None:
-    asked = PROJECT["project"]["dependencies"] if name in ("run", "aws", "dev") else []
-    if name == "aws":
-        asked = asked + PROJECT["project"]["optional-dependencies"]["aws"]
+    asked = PROJECT["project"]["dependencies"] if name in ("run", "aws", "saml", "dev") else []
+    if name in PROJECT["project"]["optional-dependencies"]:
+        asked = asked + PROJECT["project"]["optional-dependencies"][name]
     asked = asked + [line for part in GROUPS.get(name, []) for line in group(part)]
     pins = locked(name)
     for wanted in map(Requirement, asked):
@@ -125,9 +125,9 @@ def test_no_file_names_a_registry_host_sec_127() -> None:
     assert [str(path) for path in files if found.search(path.read_bytes())] == []
 
 
-@pytest.mark.parametrize("page", ["explorer", "quickstart"])
-def test_a_pages_packages_are_locked_by_hash_and_not_by_address_sec_127(page: str) -> None:
-    packages = json.loads((ROOT / page / "package-lock.json").read_text())["packages"]
+@pytest.mark.parametrize("folder", ["explorer", "quickstart", "tests/peers"])
+def test_npm_packages_are_locked_by_hash_and_not_by_address_sec_127(folder: str) -> None:
+    packages = json.loads((ROOT / folder / "package-lock.json").read_text())["packages"]
     assert len(packages) > 1
     for place, package in packages.items():
         assert place == "" or package["integrity"].startswith("sha512-"), place
@@ -252,7 +252,7 @@ def test_the_image_installs_by_hash_what_runs_and_nothing_for_tests_sec_127() ->
     ]
     named = [lock for command in installs for lock in re.findall(r"requirements/(\w+)", command)]
     assert all("--require-hashes" in command for command in installs)
-    assert sorted(named) == ["aws", "build", "node"]
+    assert sorted(named) == ["aws", "build", "node", "saml"]
     assert not any("pip" in line for line in instructions(final, "RUN"))
 
 

@@ -130,6 +130,7 @@ AGREED_TYPES = {d.name.value: d for d in parse(AGREED).definitions}
 
 PLAIN_ARGUMENTS = {
     ("rotateSecretKey", "grace"),
+    ("rotateWebhookSecret", "grace"),
     ("rotateSigningKey", "now"),
     ("refreshSession", "refreshToken"),
     ("startFlow", "kind"),
@@ -147,7 +148,7 @@ OPEN = {"refreshSession", "startFlow", "continueFlow"}
 """Mutations for everybody: what they take proves who asks."""
 
 
-NAMED_INPUTS = ("UserBy", "UserFilter", "MetadataFilter", "FlowAction")
+NAMED_INPUTS = ("UserBy", "AuditFilter", "UserFilter", "MetadataFilter", "FlowAction")
 """Inputs whose names the page fixes."""
 
 

@@ -1,5 +1,14 @@
 """What happened, to whom, from where."""
 
+from app.audit.errors import AuditFilterRefused
+from app.audit.reading import AuditFilter, AuditReader, AuditRecord
 from app.audit.service import AuditLog, Event
 
-__all__ = ["AuditLog", "Event"]
+__all__ = [
+    "AuditFilter",
+    "AuditFilterRefused",
+    "AuditLog",
+    "AuditReader",
+    "AuditRecord",
+    "Event",
+]

@@ -1,7 +1,7 @@
 """Records what happened, in the transaction that made it happen (SEC-118)."""
 
 import logging
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 from uuid import UUID
 
@@ -10,16 +10,21 @@ from app.access import Actor
 from app.clock import Clock
 from app.config.sections import Audit
 from app.ids import new_id
+from app.metrics import Metrics
 from app.persistence import fetch
 
 Event = Literal[
     "user_created",
     "user_updated",
     "user_deleted",
+    "users_imported",
+    "users_exported",
     "email_created",
     "email_verified",
     "email_deleted",
     "primary_email_changed",
+    "username_changed",
+    "username_deleted",
     "metadata_updated",
     "session_created",
     "session_revoked",
@@ -53,6 +58,20 @@ Event = Literal[
     "trusted_device_created",
     "trusted_device_forgotten",
     "trusted_devices_forgotten",
+    "security_notification_sent",
+    "thirdparty_signup_succeeded",
+    "thirdparty_signin_succeeded",
+    "thirdparty_linking_succeeded",
+    "thirdparty_signin_signup_failed",
+    "identity_deleted",
+    "saml_certificate_created",
+    "webhook_created",
+    "webhook_updated",
+    "webhook_deleted",
+    "webhook_disabled",
+    "webhook_secret_rotated",
+    "webhook_delivery_replayed",
+    "rate_limit_exceeded",
 ]
 """Types of records; a name never changes its meaning."""
 
@@ -61,8 +80,16 @@ INSERT INTO audit_event (id, at, type, actor_kind, actor_id, subject_id, address
                          request_id, error, details)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)
 """
-_MASKED = ("address", "email", "username")
+_SWEEP = """
+DELETE FROM audit_event WHERE id IN (
+    SELECT id FROM audit_event WHERE at <= $1 ORDER BY at, id LIMIT $2
+)
+RETURNING id
+"""
+_SWEPT_AT_ONCE = 500
+_MASKED = ("address", "email", "email_address", "username")
 _USER_AGENT_KEPT = 400
+_LOGINS = {"login_success": "success", "login_failure": "failure"}
 _log = logging.getLogger("sekisho.audit")
 
 
@@ -76,6 +103,7 @@ class AuditLog:
 
     config: Audit
     clock: Clock
+    metrics: Metrics = field(default_factory=Metrics)
 
     async def record(
         self,
@@ -88,6 +116,9 @@ class AuditLog:
         """Write one record; call it inside the transaction of the effect."""
         kind, actor_id = _who(actor)
         shown = self._masked(details or {})
+        if event in _LOGINS:
+            method = shown.get("mfa_method") if event == "login_failure" else None
+            self.metrics.login(method or shown.get("login_method"), _LOGINS[event])
         if self.config.storage.enabled:
             origin = actor.origin
             await fetch(
@@ -105,19 +136,32 @@ class AuditLog:
                 strictjson.encode(shown),
             )
         if self.config.console_output.enabled:
-            self._repeat(event, kind, actor_id, subject, actor.origin.request_id, shown)
+            self._repeat(event, actor, subject, shown)
 
-    def _repeat(  # noqa: PLR0913, PLR0917  # the fields of one line
-        self,
-        event: Event,
-        kind: str,
-        actor_id: UUID | None,
-        subject: UUID | None,
-        request_id: str,
-        details: dict[str, Any],
+    async def sweep(self) -> None:
+        """Delete the records whose time is over, the oldest first and a part at a time."""
+        if not self.config.retention:
+            return
+        over = self.clock() - self.config.retention
+        while len(await fetch(_SWEEP, over, _SWEPT_AT_ONCE)) == _SWEPT_AT_ONCE:
+            continue
+
+    def _repeat(
+        self, event: Event, actor: Actor, subject: UUID | None, details: dict[str, Any]
     ) -> None:
-        who = {"actor_kind": kind, "actor_id": actor_id, "subject_id": subject}
-        extra = {"audit": event, **who, "request_id": request_id, "details": details}
+        kind, actor_id = _who(actor)
+        origin = actor.origin
+        extra = {
+            "audit": event,
+            "actor_kind": kind,
+            "actor_id": actor_id,
+            "subject_id": subject,
+            "session_id": actor.session.id if actor.session else None,
+            "address": origin.address,
+            "user_agent": origin.user_agent[:_USER_AGENT_KEPT],
+            "request_id": origin.request_id,
+            "details": details,
+        }
         _log.info("audit", extra={k: v for k, v in extra.items() if v})
 
     def _masked(self, details: dict[str, Any]) -> dict[str, Any]:
@@ -140,4 +184,5 @@ def _who(actor: Actor) -> tuple[str, UUID | None]:
         return "secret_key", actor.secret_key.id
     if actor.session is not None:
         return "user", actor.session.user_id
-    return ("anonymous", None) if actor.origin.request_id else ("system", None)
+    came_in = actor.origin.request_id or actor.origin.address
+    return ("anonymous", None) if came_in else ("system", None)

@@ -3,7 +3,7 @@
 import click
 
 from app.assembly import Services
-from app.cli.session import Refused, State, with_services
+from app.cli.session import Refused, State, json_option, show, with_services
 from app.mail import Outcome
 
 _REFUSALS = {
@@ -22,8 +22,9 @@ def mail() -> None:
 @mail.command()
 @click.argument("address")
 @click.option("--language", default="en", show_default=True, help="Language of the message.")
+@json_option
 @click.pass_obj
-def test(state: State, address: str, language: str) -> None:
+def test(state: State, address: str, language: str, as_json: bool) -> None:
     """Send a test message and print what the SMTP server said."""
 
     async def work(services: Services) -> Outcome | None:
@@ -35,7 +36,8 @@ def test(state: State, address: str, language: str) -> None:
     if outcome.kind != "sent":
         raise Refused(f"{_REFUSALS[outcome.kind]}: {_said(outcome)}")
     kept = " in the mailbox, at /mailbox of the admin listener" if outcome.answer == "kept" else ""
-    click.echo(f"sent: {_said(outcome)}{kept}")
+    value = {"sent": not kept, "kept": bool(kept), "answer": _said(outcome)}
+    show(value, as_json=as_json, text=f"sent: {_said(outcome)}{kept}")
 
 
 def _said(outcome: Outcome) -> str:

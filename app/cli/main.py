@@ -1,4 +1,4 @@
-"""The commands, gathered, and how they end: 0 done, 1 refused, 2 misused."""
+"""The commands, gathered, and how they end: 0 done, 1 refused, 2 misused, 3 done in part."""
 
 import sys
 from pathlib import Path
@@ -6,15 +6,31 @@ from pathlib import Path
 import click
 
 from app import __version__
-from app.cli import configuration, database, flows, jwk, keys, mail, running, sessions
-from app.cli.session import Refused, State
+from app.cli import (
+    cleanup,
+    configuration,
+    database,
+    flows,
+    jwk,
+    keys,
+    mail,
+    running,
+    saml,
+    sessions,
+    user,
+    webhook,
+)
+from app.cli.reference import Sections, leaves, reference
+from app.cli.session import Refused, State, json_option, show
+
+_FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"]})
+@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
 @click.option(
     "--config",
     "config_file",
-    type=click.Path(path_type=Path, dir_okay=False),
+    type=_FILE,
     help="A YAML file. Without it config/config.yaml is read if it is there.",
 )
 @click.version_option(__version__, prog_name="sekisho")
@@ -24,39 +40,63 @@ def sekisho(context: click.Context, config_file: Path | None) -> None:
     context.obj = State(config_file)
 
 
-for command in (
-    running.serve,
-    running.isready,
-    database.migrate,
-    keys.key,
-    jwk.jwk,
-    sessions.jwt,
-    mail.mail,
-    flows.flow,
+@click.command()
+@json_option
+def version(as_json: bool) -> None:
+    """Print the version."""
+    show({"version": __version__}, as_json=as_json, text=__version__)
+
+
+sekisho.add("Running", running.serve, running.isready, database.migrate, cleanup.cleanup)
+sekisho.add("Users and sessions", user.user, sessions.jwt)
+sekisho.add("Keys", keys.key, jwk.jwk, saml.saml)
+sekisho.add("Messages", mail.mail, webhook.webhook)
+sekisho.add(
+    "Settings and schemas",
     configuration.config,
     configuration.schema,
-):
-    sekisho.add_command(command)
+    flows.flow,
+    reference,
+    version,
+)
 
 
-@sekisho.command()
-def version() -> None:
-    """Print the version."""
-    click.echo(__version__)
+def _named_after(context: click.Context, _: click.Parameter, file: Path | None) -> None:
+    """Take the file that is named after the command, as the reference's command line has it."""
+    if file is not None:
+        context.obj = State(file)
+
+
+for _, leaf in leaves(sekisho):
+    leaf.params.append(
+        click.Option(
+            ["--config", "config_file"],
+            type=_FILE,
+            expose_value=False,
+            callback=_named_after,
+            help="A YAML file, as it can be named before the command.",
+        )
+    )
 
 
 def main() -> None:
-    """Run the command line; a refusal is one sentence."""
+    """Run the command line; a refusal is one sentence for each reason."""
     try:
         sekisho(prog_name="sekisho", standalone_mode=False)
     except click.UsageError as error:
         error.show()
         sys.exit(2)
+    except click.ClickException as error:
+        _refused(error.format_message())
     except Refused as error:
-        click.echo(f"sekisho: {error}", err=True)
-        sys.exit(1)
+        _refused(str(error))
     except OSError as error:  # a folder or a file that this account may not use
-        click.echo(f"sekisho: {error.filename or 'system'}: {error.strerror}", err=True)
-        sys.exit(1)
+        _refused(f"{error.filename or 'system'}: {error.strerror}")
     except click.Abort:
         sys.exit(130)
+
+
+def _refused(reasons: str) -> None:
+    for reason in reasons.splitlines():
+        click.echo(f"sekisho: {reason}", err=True)
+    sys.exit(1)

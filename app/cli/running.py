@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import http.client
 import json
+import logging
 import socket
 import sys
 from collections.abc import Coroutine
@@ -16,7 +17,7 @@ import click
 from app import logs
 from app.access import ALL_SCOPES, SYSTEM
 from app.assembly import Services, assemble
-from app.cli.session import Refused, State
+from app.cli.session import Refused, State, json_option, show
 from app.config import Config
 from app.errors import IdentityError
 from app.http.listener import Name
@@ -36,6 +37,7 @@ LISTENERS: dict[str, tuple[Name, ...]] = {
     "admin": ("admin",),
     "all": ("public", "admin"),
 }
+_log = logging.getLogger(__name__)
 _TIMEOUT = 5
 _CLOSING = 2
 
@@ -44,9 +46,10 @@ _CLOSING = 2
 @click.argument("which", type=click.Choice(list(LISTENERS)), default="all")
 @click.pass_obj
 def serve(state: State, which: str) -> None:
-    """Run the server: the public listener, the admin listener, or both."""
+    """Run the public listener, the admin listener, or both."""
     config = state.config()
-    logs.configure(config.log.level)
+    audit = sys.stdout if config.audit_log.console_output.output == "stdout" else sys.stderr
+    logs.configure(config.log.level, audit=audit)
     try:
         with listening(config, LISTENERS[which]) as sockets:
             _run(_serve(config, sockets))
@@ -56,8 +59,9 @@ def serve(state: State, which: str) -> None:
 
 @click.command()
 @click.argument("which", type=click.Choice(["public", "admin"]), default="public")
+@json_option
 @click.pass_obj
-def isready(state: State, which: str) -> None:
+def isready(state: State, which: str, as_json: bool) -> None:
     """Ask a running server whether it is ready.
 
     The exit status is the answer: 0 if it is, 1 if it is not or does not answer.
@@ -75,7 +79,7 @@ def isready(state: State, which: str) -> None:
         connection.close()
     if status != http.client.OK:
         raise Refused(f"the {which} listener is not ready")
-    click.echo("ready")
+    show({"ready": True, "listener": which}, as_json=as_json, text="ready")
 
 
 def _run(work: Coroutine[Any, Any, None]) -> None:
@@ -125,8 +129,12 @@ def _greeting(
         what = "GraphQL" if config.is_production else "GraphQL and GraphiQL"
         lines.append(f"  {what:<22} {public}/graphql")
         lines.append(f"  Keys (JWKS)            {public}/.well-known/jwks.json")
+        if not config.is_production:
+            lines.append(f"  Quickstart             {public}/quickstart")
     if "admin" in names:
         lines.append(f"  Admin listener         {admin}/graphql")
+        if not config.is_production:
+            lines.append(f"  Mailbox                {admin}/mailbox")
     if secret is not None:
         lines += _first_steps(public if "public" in names else admin, secret)
     elif not config.is_production:

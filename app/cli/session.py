@@ -12,7 +12,7 @@ import click
 
 from app import logs
 from app.assembly import Services, assemble
-from app.config import Config, load
+from app.config import Config, Reading, read
 from app.errors import IdentityError
 
 T = TypeVar("T")
@@ -34,8 +34,16 @@ class State:
         Raises:
             Refused: It cannot be used.
         """
+        return self.reading().config
+
+    def reading(self) -> Reading:
+        """Read the configuration, with warnings about what is odd in it.
+
+        Raises:
+            Refused: It cannot be used.
+        """
         try:
-            return load(self.config_file)
+            return read(self.config_file)
         except IdentityError as error:
             raise Refused(error.message) from None
 

@@ -3,9 +3,11 @@
 import ipaddress
 import re
 from collections.abc import Callable
-from typing import NoReturn
 from urllib.parse import urlsplit
 
+from app.config.check_federation import refuse_federation
+from app.config.check_saml import refuse_saml
+from app.config.check_webhooks import refuse_webhooks
 from app.config.sections import Config, Limit
 from app.config.values import parse_listener
 from app.text import email_key, is_printable
@@ -17,6 +19,10 @@ EXAMPLE_SECRETS = frozenset(
         "abcedfghijklmnopqrstuvwxyz",
         "change-me-change-me-change-me",
         "local-only-secret-change-me-0001",
+        "password-mfa-demo-secret-00001",
+        "passwordless-demo-secret-000001",
+        "saml-demo-secret-0000000000001",
+        "social-login-demo-secret-00001",
     }
 )
 """Values that stand in documents; anyone may know them (SEC-120)."""
@@ -44,11 +50,15 @@ _CEREMONY_ORIGIN = re.compile(
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
 _REDIS_PATH = re.compile(r"/?\d{0,5}")
 _DAY = 86_400
-Refuse = Callable[[str], NoReturn]
+Refuse = Callable[[str], None]
 
 
 def refuse_contradictions(config: Config, refuse: Refuse) -> None:
-    """Call *refuse* with a sentence for the first thing that cannot be meant."""
+    """Call *refuse* with a sentence for each thing that cannot be meant."""
+    if not _is_web(config.server.public.url):
+        refuse("server.public.url must be an absolute http or https URL")
+        return  # the rules below build on it
+    _people(config, refuse)
     _listeners(config, refuse)
     _database(config, refuse)
     _proxies(config, refuse)
@@ -63,8 +73,19 @@ def refuse_contradictions(config: Config, refuse: Refuse) -> None:
     _second_factors(config, refuse)
     _rate_limiter(config, refuse)
     _breach_check(config, refuse)
+    refuse_federation(config, refuse)
+    refuse_saml(config, refuse)
+    refuse_webhooks(config, refuse)
     if config.is_production:
         _production(config, refuse)
+
+
+def _people(config: Config, refuse: Refuse) -> None:
+    """See that users have something to be known by."""
+    if not config.service.name.strip():
+        refuse("service.name must not be blank")
+    if not (config.email.enabled or config.username.enabled):
+        refuse("nobody could have an account: switch on email.enabled or username.enabled")
 
 
 def _listeners(config: Config, refuse: Refuse) -> None:
@@ -74,8 +95,6 @@ def _listeners(config: Config, refuse: Refuse) -> None:
             parse_listener(address)
         except ValueError as error:
             refuse(f"server.{name}.address: {error}")
-    if not _is_web(server.public.url):
-        refuse("server.public.url must be an absolute http or https URL")
 
 
 def _is_web(url: str) -> bool:
@@ -94,6 +113,9 @@ def _database(config: Config, refuse: Refuse) -> None:
         refuse("database.port must be a number")
     url = database.url.reveal()
     if not url:
+        for name in ("host", "user", "database"):
+            if database.dialect != "sqlite" and not getattr(database, name).strip():
+                refuse(f"database.{name} is needed where no database.url is given")
         return
     try:
         parts = urlsplit(url)
@@ -165,6 +187,8 @@ def _origins(config: Config, refuse: Refuse) -> None:
 def _relying_party(config: Config, refuse: Refuse) -> None:
     """See that ceremonies can work: browsers compare origins as wholes, and on TLS alone."""
     relying_party = config.webauthn.relying_party
+    if not relying_party.display_name.strip():
+        refuse("webauthn.relying_party.display_name must not be blank")
     if relying_party.id and not _DOMAIN.fullmatch(relying_party.id):
         refuse("webauthn.relying_party.id must be a domain in lower case, such as example.com")
     for origin in relying_party.origins:

@@ -8,19 +8,14 @@ variable where it differs from the field's path in capitals.
 from typing import Annotated, Any, Literal
 from urllib.parse import urlsplit
 
-from msgspec import Meta, Struct, field
+from msgspec import Meta, field
 
+from app.config.federation_sections import Outbound, ThirdParty
+from app.config.saml_sections import Saml
+from app.config.section import Section, about
 from app.config.values import Duration, Secret
+from app.config.webhook_sections import Webhooks
 from app.text import email_key
-
-
-def about(text: str, *, env: str | None = None, **limits: Any) -> Meta:  # noqa: ANN401  # Meta's own
-    """Describe a setting; *limits* are msgspec's (ge, le, min_length ...)."""
-    return Meta(description=text, extra={"env": env} if env else None, **limits)
-
-
-class Section(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
-    """A group of settings that refuses keys it does not know."""
 
 
 class Service(Section, frozen=True):
@@ -537,13 +532,21 @@ class Notification(Section, frozen=True):
 class Notifications(Section, frozen=True):
     """The notices about changes of an account."""
 
+    password_create: Notification = field(default_factory=Notification)
     password_update: Notification = field(default_factory=Notification)
+    password_delete: Notification = field(default_factory=Notification)
     primary_email_update: Notification = field(default_factory=Notification)
     email_create: Notification = field(default_factory=Notification)
     email_delete: Notification = field(default_factory=Notification)
+    username_update: Notification = field(default_factory=Notification)
+    username_delete: Notification = field(default_factory=Notification)
     passkey_create: Notification = field(default_factory=Notification)
+    passkey_delete: Notification = field(default_factory=Notification)
     mfa_create: Notification = field(default_factory=Notification)
     mfa_delete: Notification = field(default_factory=Notification)
+    recovery_codes_create: Notification = field(default_factory=Notification)
+    identity_create: Notification = field(default_factory=Notification)
+    identity_delete: Notification = field(default_factory=Notification)
 
 
 class SecurityNotifications(Section, frozen=True):
@@ -767,8 +770,8 @@ class NetworkLimits(Limit, frozen=True):
     tokens: Annotated[
         int,
         _tokens(
-            "Passwords, passcodes and second-factor codes, each, tried from one network: an IPv4 "
-            "address, or the /64 of an IPv6 address."
+            "Passwords, passcodes, second-factor codes and passkeys, each, tried from one network: "
+            "an IPv4 address, or the /64 of an IPv6 address."
         ),
     ] = 30
 
@@ -780,6 +783,12 @@ class MailNetworkLimits(Limit, frozen=True):
     interval: Annotated[Duration, about("Within any span of this length.")] = field(
         default_factory=lambda: Duration(hours=1)
     )
+
+
+class FlowLimits(Limit, frozen=True):
+    """Flows that are begun."""
+
+    tokens: Annotated[int, _tokens("Flows begun from one network.")] = 100
 
 
 class RateLimiter(Section, frozen=True):
@@ -799,6 +808,7 @@ class RateLimiter(Section, frozen=True):
     token_limits: TokenLimits = field(default_factory=TokenLimits)
     network_limits: NetworkLimits = field(default_factory=NetworkLimits)
     mail_network_limits: MailNetworkLimits = field(default_factory=MailNetworkLimits)
+    flow_limits: FlowLimits = field(default_factory=FlowLimits)
 
 
 class AuditStorage(Section, frozen=True):
@@ -811,6 +821,10 @@ class ConsoleOutput(Section, frozen=True):
     """Audit records among the logs."""
 
     enabled: Annotated[bool, about("Write a log line for each audit record.")] = True
+    output: Annotated[
+        Literal["stdout", "stderr"],
+        about("Where those lines go.", env="AUDIT_LOG_CONSOLE_OUTPUT_OUTPUT_STREAM"),
+    ] = "stdout"
 
 
 class Audit(Section, frozen=True):
@@ -819,6 +833,9 @@ class Audit(Section, frozen=True):
     storage: AuditStorage = field(default_factory=AuditStorage)
     console_output: ConsoleOutput = field(default_factory=ConsoleOutput)
     mask: Annotated[bool, about("Mask addresses and user names in audit records.")] = True
+    retention: Annotated[
+        Duration, about("How long records stay in the database; 0 keeps them for good.")
+    ] = field(default_factory=lambda: Duration(hours=720))
 
 
 class Log(Section, frozen=True):
@@ -858,10 +875,14 @@ class Config(Section, frozen=True):
     privacy: Privacy = field(default_factory=Privacy)
     passkey: Passkey = field(default_factory=Passkey)
     mfa: Mfa = field(default_factory=Mfa)
+    third_party: ThirdParty = field(default_factory=ThirdParty)
+    saml: Saml = field(default_factory=Saml)
+    outbound: Outbound = field(default_factory=Outbound)
     cors: Cors = field(default_factory=Cors)
     email: Email = field(default_factory=Email)
     email_delivery: EmailDelivery = field(default_factory=EmailDelivery)
     security_notifications: SecurityNotifications = field(default_factory=SecurityNotifications)
+    webhooks: Webhooks = field(default_factory=Webhooks)
     username: Username = field(default_factory=Username)
     password: Password = field(default_factory=Password)
     user_metadata: UserMetadata = field(default_factory=UserMetadata)

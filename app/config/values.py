@@ -1,7 +1,9 @@
 """Kinds of values that YAML and the environment do not know: durations, secrets, addresses."""
 
+import json
 import re
 from datetime import timedelta
+from typing import Any
 
 _UNITS = {
     "ns": 1e-9,
@@ -16,6 +18,10 @@ _UNITS = {
 _PART = re.compile(r"(\d+(?:\.\d*)?|\.\d+)(ns|us|µs|μs|ms|s|m|h)")
 _MAX_LENGTH = 64
 _LONGEST = 1000 * 365 * 86400.0  # a clock that adds more runs out of years
+_OCTAL = re.compile(r"[-+]?0[0-7]+")
+_TRUE = ("1", "t", "T", "TRUE", "true", "True")
+_FALSE = ("0", "f", "F", "FALSE", "false", "False")
+_json = json.JSONDecoder()
 
 
 class Secret:
@@ -45,6 +51,51 @@ class Secret:
 
 class Duration(timedelta):
     """A span of time, written like `1h30m`."""
+
+
+def parse_bool(text: str) -> bool:
+    """Read a truth in one of the reference's spellings.
+
+    Raises:
+        ValueError: The text is none of them.
+    """
+    if text in _TRUE:
+        return True
+    if text in _FALSE:
+        return False
+    raise ValueError("expected true or false")
+
+
+def parse_int(text: str) -> int:
+    """Read a whole number: decimal, `0x…`, `0o…`, `0b…`, or octal with a leading 0.
+
+    Raises:
+        ValueError: The text is none.
+    """
+    try:
+        return int(text, 8 if _OCTAL.fullmatch(text) else 0)
+    except ValueError:
+        raise ValueError("expected a whole number") from None
+
+
+def parse_objects(text: str) -> list[Any]:
+    """Read JSON objects with `;` between them; one may hold a `;` itself.
+
+    Raises:
+        ValueError: The text is something else.
+    """
+    found, rest = [], text.strip()
+    while rest:
+        try:
+            value, end = _json.raw_decode(rest)
+        except ValueError:
+            raise ValueError("expected JSON objects with ; between them") from None
+        found.append(value)
+        rest = rest[end:].lstrip()
+        if rest and not rest.startswith(";"):
+            raise ValueError("expected JSON objects with ; between them")
+        rest = rest[1:].lstrip()
+    return found
 
 
 def parse_duration(text: str) -> Duration:

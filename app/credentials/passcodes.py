@@ -44,12 +44,15 @@ class Binding:
         purpose: What it proves there: the name of the mail's template.
         address: Where it is mailed to.
         user_id: The account it is for, or None where there is none.
+        is_made: Whether that account exists; one that is still to be made is known by its address
+            alone, as nobody's is, so that guessing tells nothing of an address (SEC-066).
     """
 
     flow_id: UUID
     purpose: str
     address: str
     user_id: UUID | None = None
+    is_made: bool = True
 
     @property
     def parts(self) -> tuple[str, str, str, str]:
@@ -65,7 +68,7 @@ class Binding:
     @property
     def account(self) -> str:
         """Whose codes are guessed when this one is."""
-        return str(self.user_id) if self.user_id else self.folded
+        return str(self.user_id) if self.user_id and self.is_made else self.folded
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,8 +5,9 @@ from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
+from app import base64url
 from app.credentials.errors import MfaOnlyCredential, PasskeyInvalid, PasskeyLimitReached
-from app.credentials.webauthn_json import Offered, unwritten, written
+from app.credentials.webauthn_json import Offered
 from app.credentials.webauthn_makers import name_of
 from app.credentials.webauthn_verify import NewCredential
 from app.errors import IdentityError
@@ -114,7 +115,7 @@ def passkey_of(row: Row) -> Passkey:
         id=row["id"],
         user_id=row["user_id"],
         credential_id=row["credential_id"],
-        public_key=unwritten(row["public_key"]),
+        public_key=base64url.decode(row["public_key"]),
         sign_count=row["sign_count"],
         aaguid=row["aaguid"],
         attestation_type=row["attestation_type"],
@@ -134,7 +135,7 @@ def values_of(user_id: UUID, new: NewCredential, now: datetime) -> tuple[object,
         new_id(),
         user_id,
         new.credential_id,
-        written(new.public_key),
+        base64url.encode(new.public_key),
         new.sign_count,
         new.aaguid,
         new.attestation_type,

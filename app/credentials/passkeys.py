@@ -13,6 +13,7 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
+from app import base64url
 from app.access import Actor
 from app.audit import AuditLog, Event
 from app.clock import Clock
@@ -50,7 +51,6 @@ from app.credentials.webauthn_json import (
     RegistrationResponse,
     creation_options,
     request_options,
-    written,
 )
 from app.credentials.webauthn_verify import (
     Assertion,
@@ -63,6 +63,7 @@ from app.credentials.webauthn_verify import (
 from app.errors import NotFound
 from app.persistence import fetch, transaction
 from app.text import is_printable
+from app.users import raise_stamp
 
 Json = Any
 MAX_NAME = 100
@@ -127,7 +128,7 @@ class Passkeys:
         return creation_options(
             rp={"id": self.rp.id, "name": self.rp.name},
             user={
-                "id": written(person.id.bytes),
+                "id": base64url.encode(person.id.bytes),
                 "name": person.name,
                 "displayName": person.display_name,
             },
@@ -186,6 +187,7 @@ class Passkeys:
             rows = await fetch(_INSERT, *values_of(user_id, new, self.clock()))
             if not rows:
                 return await self._registration_refused(actor, user_id, "taken")
+            await raise_stamp(user_id)
             event: Event = "security_key_created" if new.is_mfa_only else "passkey_created"
             details = {"credential_id": new.credential_id, "format": new.attestation_type}
             await self.audit.record(event, actor, subject=user_id, details=details)
@@ -310,9 +312,11 @@ class Passkeys:
             PasskeyNotFound: The user has no such credential (SEC-054).
         """
         async with transaction():
+            await fetch(_LOCK_USER, user_id)
             rows = await fetch(_DELETE, user_id, credential_id)
             if not rows:
                 raise PasskeyNotFound
+            await raise_stamp(user_id)
             deleted = passkey_of(rows[0])
             event: Event = "security_key_deleted" if deleted.is_mfa_only else "passkey_deleted"
             details = {"credential_id": credential_id}

@@ -36,7 +36,7 @@ class PasswordHasher:
     """
 
     def __init__(self, config: sections.Password) -> None:
-        threads = config.hashing.threads or min(_MOST_THREADS, os.cpu_count() or 1)
+        threads = config.hashing.threads or min(_MOST_THREADS, _cores())
         self._cost = config.argon2
         self._memory = config.argon2.memory * 1024
         self._most = threads + config.hashing.queue
@@ -76,6 +76,11 @@ class PasswordHasher:
             return True
         cheaper = stored.memory < self._memory or stored.passes < self._cost.iterations
         return cheaper or stored.salt_size < SALT_SIZE or stored.digest_size < DIGEST_SIZE
+
+    @property
+    def load(self) -> tuple[int, int]:
+        """Say how much work is under way or waits, and how much may be."""
+        return self._held, self._most
 
     async def run(self, work: Callable[[], T], *, alone: bool = False) -> T:
         """Do *work* in one of the threads.
@@ -131,6 +136,13 @@ class PasswordHasher:
 
 def _random_text(size: int) -> str:
     return base64.b64encode(secrets.token_bytes(size)).decode().rstrip("=")
+
+
+def _cores() -> int:
+    """Say on how many cores this process may run, which can be fewer than there are."""
+    if not hasattr(os, "sched_getaffinity"):
+        return os.cpu_count() or 1
+    return len(os.sched_getaffinity(0))
 
 
 def _step_back() -> None:

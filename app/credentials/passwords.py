@@ -32,7 +32,7 @@ from app.errors import NotFound
 from app.ids import new_id
 from app.metadata import Bags
 from app.persistence import Row, fetch, fetch_row, in_transaction, transaction
-from app.users import Account, NewUser, Users
+from app.users import Account, NewUser, Users, raise_stamp
 
 _FIND = "SELECT id, hash, imported, changed_at FROM user_password WHERE user_id = $1"
 _LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
@@ -181,6 +181,7 @@ class Passwords:
             await _lock_user(user_id)
             values = (new_id(), prepared.hash, prepared.imported, self.clock())
             await fetch(_STORE, user_id, *values)
+            await raise_stamp(user_id)
             details = {"context": context}
             await self.audit.record("password_changed", actor, subject=user_id, details=details)
 
@@ -241,12 +242,13 @@ class Passwords:
             prepared = await self.prepare(password, _identifiers_of(new))
         elif password_hash is not None:
             prepared = self.prepare_hash(password_hash)
-        async with transaction():
-            account, bags = await self.users.create(actor, new)
+
+        async def store(user_id: UUID) -> None:
             if prepared is not None:
                 context: Context = "import" if prepared.imported else "admin"
-                await self.store(actor, account.id, prepared, context)
-        return account, bags
+                await self.store(actor, user_id, prepared, context)
+
+        return await self.users.create(actor, new, then=store)
 
     async def delete(self, actor: Actor, user_id: UUID, *, then: Then | None = None) -> None:
         """Take a user's password away; whether another way in is left, who calls this knows.
@@ -260,6 +262,7 @@ class Passwords:
             mine = PasswordRow.user_id == user_id
             if not await PasswordRow.delete().where(mine).returning(PasswordRow.user_id):
                 raise PasswordNotFound
+            await raise_stamp(user_id)
             await self.audit.record("password_deleted", actor, subject=user_id)
             if then is not None:
                 await then()

@@ -10,6 +10,7 @@ from app.credentials import recovery_code_text
 from app.credentials.guessing import Guesses, Paused
 from app.errors import NotFound
 from app.persistence import fetch, fetch_row, transaction
+from app.users import raise_stamp
 
 COUNT = 10
 _LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
@@ -60,6 +61,7 @@ class RecoveryCodes:
             await fetch(_DELETE, user_id)
             for code in codes:
                 await fetch(_STORE, _digest(user_id, code), user_id, self.clock())
+            await raise_stamp(user_id)
             await self.audit.record("recovery_codes_created", actor, subject=user_id)
         return codes
 
@@ -88,7 +90,9 @@ class RecoveryCodes:
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Make the codes void without new ones."""
         async with transaction():
+            await fetch(_LOCK_USER, user_id)
             if await fetch(_DELETE, user_id):
+                await raise_stamp(user_id)
                 await self.audit.record("recovery_codes_deleted", actor, subject=user_id)
 
 

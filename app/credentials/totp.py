@@ -13,8 +13,9 @@ from app.credentials.guessing import Guesses, Paused
 from app.credentials.trusted_devices import TrustedDevices
 from app.errors import NotFound
 from app.ids import new_id
-from app.keys import Sealer
+from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch, fetch_row, transaction
+from app.users import raise_stamp
 
 _PAGE = 500
 _FIND = "SELECT id, sealed_secret, created_at FROM user_totp WHERE user_id = $1"
@@ -132,6 +133,7 @@ class Totp:
                 raise TotpExists
             sealed = self.sealer.seal(secret, _place(totp_id))
             await fetch(_STORE, user_id, totp_id, sealed, proof.step, self.clock())
+            await raise_stamp(user_id)
             await self.devices.forget_all(actor, user_id)
             details = {"otp_secret": str(totp_id)}
             await self.audit.record("otp_created", actor, subject=user_id, details=details)
@@ -173,6 +175,7 @@ class Totp:
             deleted = await fetch(_DELETE, user_id)
             if not deleted:
                 raise TotpNotFound
+            await raise_stamp(user_id)
             await self.devices.forget_all(actor, user_id)
             details = {"otp_secret": str(deleted[0]["id"])}
             await self.audit.record("otp_deleted", actor, subject=user_id, details=details)
@@ -191,6 +194,18 @@ class Totp:
                     await self._reseal(row["id"], row["sealed_secret"])
                     resealed += 1
         return resealed
+
+    def sealed(self, totp_id: UUID, secret: str) -> str:
+        """Seal a secret as it is stored."""
+        return self.sealer.seal(secret, _place(totp_id))
+
+    def opens(self, totp_id: UUID, sealed: str) -> bool:
+        """Say whether a stored secret can be read here."""
+        try:
+            self.sealer.open(sealed, _place(totp_id))
+        except KeysUnreadable:
+            return False
+        return True
 
     async def _reseal(self, totp_id: UUID, sealed: str) -> None:
         secret = self.sealer.open(sealed, _place(totp_id))

@@ -14,15 +14,27 @@ from app.credentials.webauthn_verify import CeremonyRefused, challenge_of
 from app.persistence import Row, fetch
 
 Purpose = Literal["registration", "login", "second_factor"]
+MOST = 5
+"""Challenges of one kind that a flow or a session has at a time; the oldest give way (SEC-126).
+
+More than one, since a page may still be waiting for the answer to an earlier one.
+"""
+
 _BYTES = 32
 _SWEPT = 100
 _TAKE = """
 DELETE FROM webauthn_challenge WHERE digest = $1
 RETURNING purpose, user_id, bound_to, is_mfa_only, needs_verification, offered, expires_at
 """
+_GIVE_WAY = """
+DELETE FROM webauthn_challenge WHERE bound_to = $1 AND purpose = $2 AND digest NOT IN (
+    SELECT digest FROM webauthn_challenge WHERE bound_to = $1 AND purpose = $2
+    ORDER BY expires_at DESC, digest LIMIT $3)
+"""
 _SWEEP = """
 DELETE FROM webauthn_challenge WHERE digest IN (
     SELECT digest FROM webauthn_challenge WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+RETURNING digest
 """
 
 
@@ -52,6 +64,8 @@ class Challenges:
         """Make a challenge that lasts for *lifetime*, and forget some that have expired."""
         now = self.clock()
         await fetch(_SWEEP, now, _SWEPT)
+        if ceremony.bound_to is not None:
+            await fetch(_GIVE_WAY, ceremony.bound_to, ceremony.purpose, MOST - 1)
         challenge = secrets.token_bytes(_BYTES)
         offered = ceremony.offered
         await WebAuthnChallengeRow.insert(
@@ -67,6 +81,11 @@ class Challenges:
             )
         )
         return challenge
+
+    async def sweep(self) -> None:
+        """Forget those that have expired, a part at a time (SEC-126)."""
+        while len(await fetch(_SWEEP, self.clock(), _SWEPT)) == _SWEPT:
+            continue
 
     async def redeem(
         self, client_data: bytes, purpose: Purpose, bound_to: UUID | None

@@ -5,8 +5,6 @@ What `PublicKeyCredential.toJSON()` gives goes in as it is, and what is written 
 known here are passed over: browsers may add some.
 """
 
-import base64
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Literal, TypeVar
@@ -14,6 +12,7 @@ from typing import Annotated, Any, Literal, TypeVar
 import msgspec
 from msgspec import Meta, Struct, field
 
+from app import base64url
 from app.credentials.errors import WebAuthnResponseInvalid
 from app.credentials.webauthn_authenticator_data import MAX_CREDENTIAL_ID
 from app.credentials.webauthn_keys import ALGORITHMS
@@ -25,7 +24,6 @@ MAX_ASSERTION = 2048
 MAX_SIGNATURE = 1024
 MAX_USER_HANDLE = 64
 TRANSPORTS = ("usb", "nfc", "ble", "smart-card", "hybrid", "internal")
-_BASE64URL = re.compile(r"[A-Za-z0-9_-]*")
 
 
 def _most(size: int) -> Meta:
@@ -109,8 +107,8 @@ def read_registration(value: Json) -> RegistrationResponse:
     response = given.response
     return RegistrationResponse(
         credential_id=given.id,
-        client_data=unwritten(response.client_data),
-        attestation_object=unwritten(response.attestation_object),
+        client_data=_bytes(response.client_data),
+        attestation_object=_bytes(response.attestation_object),
         transports=tuple(one for one in TRANSPORTS if one in response.transports),
     )
 
@@ -126,10 +124,10 @@ def read_assertion(value: Json) -> AssertionResponse:
     handle = response.user_handle
     return AssertionResponse(
         credential_id=given.id,
-        client_data=unwritten(response.client_data),
-        authenticator_data=unwritten(response.authenticator_data),
-        signature=unwritten(response.signature),
-        user_handle=None if handle is None else unwritten(handle),
+        client_data=_bytes(response.client_data),
+        authenticator_data=_bytes(response.authenticator_data),
+        signature=_bytes(response.signature),
+        user_handle=None if handle is None else _bytes(handle),
     )
 
 
@@ -147,7 +145,7 @@ def creation_options(  # noqa: PLR0913  # the members of the dictionary
     options = {
         "rp": rp,
         "user": user,
-        "challenge": written(challenge),
+        "challenge": base64url.encode(challenge),
         "pubKeyCredParams": [{"type": "public-key", "alg": int(one)} for one in ALGORITHMS],
         "timeout": timeout,
         "authenticatorSelection": selection,
@@ -161,7 +159,7 @@ def request_options(
 ) -> dict[str, Json]:
     """Write a PublicKeyCredentialRequestOptionsJSON; an empty list is left out."""
     options = {
-        "challenge": written(challenge),
+        "challenge": base64url.encode(challenge),
         "timeout": timeout,
         "rpId": rp_id,
         "userVerification": user_verification,
@@ -169,31 +167,20 @@ def request_options(
     return options | ({"allowCredentials": [one.written() for one in allow]} if allow else {})
 
 
-def written(value: bytes) -> str:
-    """Write bytes as base64url without padding (RFC 4648 §5)."""
-    return base64.urlsafe_b64encode(value).rstrip(b"=").decode()
-
-
-def unwritten(text: str) -> bytes:
-    """Read base64url; one value has one spelling (SEC-052).
-
-    Raises:
-        WebAuthnResponseInvalid: Padding, another character, or bits that stand for nothing.
-    """
-    if not _BASE64URL.fullmatch(text) or len(text) % 4 == 1:
-        raise WebAuthnResponseInvalid
-    value = base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
-    if written(value) != text:
-        raise WebAuthnResponseInvalid
-    return value
-
-
 def _read(value: Json, kind: type[T]) -> T:
     try:
         given = msgspec.convert(value, kind)
     except (msgspec.ValidationError, UnicodeEncodeError):  # the latter: half of a surrogate pair
         raise WebAuthnResponseInvalid from None
-    unwritten(given.id)
+    _bytes(given.id)
     if given.id != given.raw_id:  # SEC-045
         raise WebAuthnResponseInvalid("`id` and `rawId` are not the same.", path=("rawId",))
     return given
+
+
+def _bytes(text: str) -> bytes:
+    """Read base64url; one value has one spelling (SEC-052)."""
+    try:
+        return base64url.decode(text)
+    except ValueError:
+        raise WebAuthnResponseInvalid from None

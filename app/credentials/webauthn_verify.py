@@ -17,18 +17,12 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from app import strictjson
+from app import base64url, strictjson
 from app.credentials import webauthn_authenticator_data as authenticator_data
 from app.credentials import webauthn_keys as keys
-from app.credentials.errors import WebAuthnResponseInvalid
 from app.credentials.webauthn_attestation import AttestationRefused, check_attestation
 from app.credentials.webauthn_authenticator_data import AuthenticatorData, DataMalformed
-from app.credentials.webauthn_json import (
-    AssertionResponse,
-    RegistrationResponse,
-    unwritten,
-    written,
-)
+from app.credentials.webauthn_json import AssertionResponse, RegistrationResponse
 
 Ceremony = Literal["webauthn.create", "webauthn.get"]
 
@@ -82,8 +76,8 @@ def challenge_of(client_data: bytes) -> bytes:
     if not isinstance(challenge, str):
         raise CeremonyRefused("client_data")
     try:
-        return unwritten(challenge)
-    except WebAuthnResponseInvalid:
+        return base64url.decode(challenge)
+    except ValueError:
         raise CeremonyRefused("client_data") from None
 
 
@@ -114,7 +108,7 @@ def verify_registration(
         raise CeremonyRefused("attestation") from error
     data = _checked(attestation.authenticator_data, rp, needs_verification=needs_verification)
     found = data.attested
-    if found is None or written(found.credential_id) != response.credential_id:
+    if found is None or base64url.encode(found.credential_id) != response.credential_id:
         raise CeremonyRefused("credential_id")
     try:
         keys.check_key(found.public_key)
@@ -179,7 +173,7 @@ def verify_assertion(
     data = _checked(response.authenticator_data, rp, needs_verification=needs_verification)
     credential = AuthenticationCredential(
         id=response.credential_id,
-        raw_id=unwritten(response.credential_id),
+        raw_id=base64url.decode(response.credential_id),
         response=AuthenticatorAssertionResponse(
             response.client_data, response.authenticator_data, response.signature
         ),
@@ -209,7 +203,7 @@ def _check_client(data: bytes, ceremony: Ceremony, rp: RelyingParty, challenge: 
     client = _members(data)
     if client.get("type") != ceremony:
         raise CeremonyRefused("type")
-    if client.get("challenge") != written(challenge):
+    if client.get("challenge") != base64url.encode(challenge):
         raise CeremonyRefused("challenge")
     if client.get("origin") not in rp.origins:
         raise CeremonyRefused("origin")

@@ -1,5 +1,6 @@
 """Making a passkey or a password while registering or signing in (§3.3)."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar, Literal
 
@@ -25,6 +26,7 @@ from app.flows.states import (
     RegistrationInit,
 )
 from app.flows.step import Action, GoBack, Step
+from app.flows.whose import is_to_be_made
 from app.selfservice import Oneself
 
 Json = Any
@@ -153,7 +155,7 @@ class VerifyOnboardingAttestation(Action, frozen=True):
 async def _keep(step: Step, new: NewCredential) -> bool:
     """Give a user the credential, or gather it for one who is still to be made; False if taken."""
     stash = step.stash
-    if step.kind == "registration":
+    if is_to_be_made(step):
         stash.new_credentials = (*stash.new_credentials, msgspec.json.encode(new).decode())
         return True
     if stash.user_id is None:
@@ -172,7 +174,8 @@ class RegisterPassword(Action, frozen=True):
     @classmethod
     def inputs(cls, step: Step) -> Sequence[Input]:
         """Ask for a password."""
-        return (new_password_input(step, required=not step.config.password.optional),)
+        one = new_password_input(step, required=not step.config.password.optional)
+        return (dataclasses.replace(one, max_length=None),)
 
     async def run(self, step: Step) -> Outcome:
         """Judge and hash it, and gather it."""

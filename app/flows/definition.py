@@ -9,13 +9,13 @@ from datetime import timedelta
 from functools import cached_property
 from typing import Literal
 
-from app.config.sections import Config
+from app.flows.domains import Domains
 from app.flows.step import Action, FlowRequest, Hook, State
 
 Kind = Literal["login", "registration", "profile", "token_exchange"]
 Actions = Mapping[type[State], tuple[type[Action], ...]]
 Hooks = Mapping[type[State], tuple[Hook, ...]]
-Guard = Callable[[Config, FlowRequest], None]
+Guard = Callable[[Domains, FlowRequest], None]
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Flow:
         after: Hooks after a state is left by an action, in their order.
         after_part: Hooks after a sub-flow is left, by its name.
         before_action: Hooks before each action.
+        after_action: Hooks after each action, when what it leads to is known.
         on_start: Hooks before a flow begins.
         guards: What refuses a request before its flow is looked at.
     """
@@ -62,6 +63,7 @@ class Flow:
     after: Hooks = field(default_factory=dict)
     after_part: Mapping[str, tuple[Hook, ...]] = field(default_factory=dict)
     before_action: tuple[Hook, ...] = ()
+    after_action: tuple[Hook, ...] = ()
     on_start: tuple[Hook, ...] = ()
     guards: tuple[Guard, ...] = ()
 

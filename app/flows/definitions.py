@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from datetime import timedelta
 
-from app.config.sections import Config
 from app.errors import Forbidden
 from app.flows.capabilities import CAPABILITIES
 from app.flows.credential_onboarding import CREDENTIAL_ONBOARDING
 from app.flows.credential_usage import CREDENTIAL_USAGE
 from app.flows.definition import Flow, Kind
 from app.flows.device_trust import DEVICE_TRUST
+from app.flows.domains import Domains
 from app.flows.hooks import (
     create_email,
     create_user,
@@ -21,8 +21,9 @@ from app.flows.mfa_creation import MFA_CREATION
 from app.flows.mfa_usage import MFA_USAGE
 from app.flows.passkey_options import offer_passkeys_in_form
 from app.flows.profile import PROFILE
+from app.flows.proving import keep_up, refuse_what_has_changed
 from app.flows.registration import RegisterLoginIdentifier
-from app.flows.scheduling import schedule_after_login
+from app.flows.scheduling import schedule_after_login, schedule_after_provider
 from app.flows.signing_in import sign_in, sign_up, trust_device
 from app.flows.states import (
     Error,
@@ -36,13 +37,14 @@ from app.flows.states import (
     ThirdParty,
 )
 from app.flows.step import FlowRequest, GoBack
-from app.flows.thirdparty import ExchangeToken, ThirdpartyOauth
+from app.flows.thirdparty import ExchangeToken, ThirdpartyOauth, offer_providers
 from app.flows.user_details import USER_DETAILS
 
 
-def _refuse_without_saml(config: Config, request: FlowRequest) -> None:  # noqa: ARG001  # a guard
-    """Refuse what only SAML providers begin; there are none."""
-    raise Forbidden("SAML is switched off.")
+def _refuse_without_providers(domains: Domains, request: FlowRequest) -> None:  # noqa: ARG001  # a guard
+    """Refuse what only providers begin, where none is on."""
+    if domains.saml is None and not domains.federation.providers():
+        raise Forbidden("There is no provider to come back from.")
 
 
 LOGIN = Flow(
@@ -59,7 +61,9 @@ LOGIN = Flow(
         MFA_USAGE,
     ),
     error=Error,
-    before={LoginInit: (offer_passkeys_in_form,), Success: (sign_in, trust_device)},
+    before_action=(refuse_what_has_changed,),
+    after_action=(keep_up,),
+    before={LoginInit: (offer_passkeys_in_form, offer_providers), Success: (sign_in, trust_device)},
     after={
         PasscodeConfirmation: (create_email, persist_verified),
         OnboardingEmail: (create_email,),
@@ -77,12 +81,26 @@ REGISTRATION = Flow(
         Success: (),
         Error: (),
     },
-    parts=(CAPABILITIES, CREDENTIAL_USAGE, CREDENTIAL_ONBOARDING, USER_DETAILS, MFA_CREATION),
+    parts=(
+        CAPABILITIES,
+        CREDENTIAL_USAGE,
+        CREDENTIAL_ONBOARDING,
+        DEVICE_TRUST,
+        USER_DETAILS,
+        MFA_CREATION,
+        MFA_USAGE,
+    ),
     error=Error,
-    before={Success: (create_user, sign_up)},
+    before_action=(refuse_what_has_changed,),
+    after_action=(keep_up,),
+    before={Success: (create_user, sign_up, trust_device)},
     after={  # a user whom a provider has brought exists already (Q-13)
         PasscodeConfirmation: (create_email, persist_verified),
         OnboardingEmail: (create_email,),
+    },
+    after_part={
+        "registration": (schedule_after_provider,),
+        CREDENTIAL_USAGE.name: (schedule_after_provider,),
     },
 )
 
@@ -90,12 +108,30 @@ TOKEN_EXCHANGE = Flow(
     "token_exchange",
     start=(ThirdParty,),
     states={ThirdParty: (ExchangeToken,), Success: (), Error: ()},
-    parts=(CREDENTIAL_USAGE, USER_DETAILS),
+    parts=(
+        CAPABILITIES,
+        CREDENTIAL_USAGE,
+        CREDENTIAL_ONBOARDING,
+        DEVICE_TRUST,
+        USER_DETAILS,
+        MFA_CREATION,
+        MFA_USAGE,
+    ),
     error=Error,
+    before_action=(refuse_what_has_changed,),
+    after_action=(keep_up,),
     lifetime=timedelta(minutes=60),
-    before={Success: (sign_in,)},
-    after={PasscodeConfirmation: (persist_verified,)},
-    guards=(_refuse_without_saml,),
+    before={Success: (sign_in, trust_device)},
+    after={
+        PasscodeConfirmation: (create_email, persist_verified),
+        OnboardingEmail: (create_email,),
+    },
+    after_part={
+        "token_exchange": (schedule_after_provider,),
+        CREDENTIAL_USAGE.name: (schedule_after_provider,),
+        CAPABILITIES.name: (schedule_after_provider,),
+    },
+    guards=(_refuse_without_providers,),
 )
 
 FLOWS: Mapping[Kind, Flow] = {

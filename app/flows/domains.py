@@ -1,6 +1,7 @@
 """What the steps of flows may call."""
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from app.audit import AuditLog
 from app.clock import Clock
@@ -11,12 +12,17 @@ from app.credentials.passwords import Passwords
 from app.credentials.recovery_codes import RecoveryCodes
 from app.credentials.totp import Totp
 from app.credentials.trusted_devices import TrustedDevices
+from app.federation.service import Federation
 from app.mail import Mail
 from app.metadata import Metadata
 from app.ratelimit import RateLimits
 from app.selfservice import SelfService
 from app.sessions import Sessions
 from app.users import Users
+from app.webhooks import Events
+
+if TYPE_CHECKING:  # it brings the packages of an extra
+    from app.federation.saml.service import Saml
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +32,7 @@ class Domains:
     config: Config
     clock: Clock
     audit: AuditLog
+    events: Events
     mail: Mail
     users: Users
     metadata: Metadata
@@ -37,4 +44,6 @@ class Domains:
     trusted_devices: TrustedDevices
     rate_limits: RateLimits
     sessions: Sessions
+    federation: Federation
+    saml: "Saml | None"
     self_service: SelfService

@@ -13,7 +13,7 @@ from app.flows.inputs import Given, Input, Problem, Read, read
 from app.flows.outcomes import Back, End, Move, Outcome, Refuse, Stay
 from app.flows.result import Offered, ShownInput
 from app.flows.stash import Stash
-from app.flows.step import Action, State, Step
+from app.flows.step import Action, FlowEnds, State, Step
 from app.flows.store import Content, Past
 
 _MOST_STEPS_BACK = 32
@@ -39,7 +39,7 @@ class Turn:
 
 async def begin(flow: Flow, step: Step) -> Turn:
     """Enter a flow's first state."""
-    step.stash.language = step.request.language
+    step.stash.language = step.language
     for hook in flow.on_start:
         await hook(step)
     first, *others = flow.start
@@ -84,7 +84,12 @@ async def take(
     else:
         outcome = await action(**found.values).run(step)
     sent = _sent(action, inputs, found, outcome, given)
-    after = await _take_effect(flow, step, outcome, content, before)
+    try:
+        after = await _take_effect(flow, step, outcome, content, before)
+    except FlowEnds as ends:
+        after = await _end(flow, step, ends.error)
+    for hook in flow.after_action:
+        await hook(step)
     return Turn(step, after, _offers(flow, step, sent))
 
 

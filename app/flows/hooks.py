@@ -1,53 +1,72 @@
 """What happens between states: what was gathered is kept (§2.0)."""
 
+from uuid import UUID
+
 import msgspec
 
 from app.credentials.passkey_values import Refused
 from app.credentials.passwords import PreparedPassword
 from app.credentials.totp import Accepted
 from app.credentials.webauthn_verify import NewCredential
-from app.flows.errors import TechnicalError
-from app.flows.step import Step
+from app.flows.errors import (
+    EmailExists,
+    OperationNotPermitted,
+    TechnicalError,
+    UsernameExists,
+)
+from app.flows.step import FlowEnds, Step
+from app.flows.whose import is_to_be_made
+from app.selfservice import Oneself
 from app.text import email_key
-from app.users import Email, NewEmail, NewUser, ProfileChanges
+from app.users import EmailTaken, NewEmail, NewUser, ProfileChanges, UsernameTaken
 
 
 async def create_email(step: Step) -> None:
-    """Give the user the address that the onboarding has asked for, as the primary one."""
+    """Give the user the address that the onboarding has asked for, as the primary one.
+
+    Raises:
+        FlowEnds: Somebody has taken the address meanwhile.
+    """
     stash = step.stash
     is_proved = stash.email_verified or not step.config.email.require_verification
     if stash.user_id is None or not stash.email or not stash.create_email or not is_proved:
         return
     new = NewEmail(stash.email, is_primary=True)
-    await step.domains.users.add_email(step.actor, stash.user_id, new)
+    try:
+        await step.domains.users.add_email(step.actor, stash.user_id, new)
+    except EmailTaken as taken:
+        raise FlowEnds(EmailExists()) from taken
     stash.create_email = False
     stash.has = msgspec.structs.replace(stash.has, emails=True)
 
 
 async def persist_verified(step: Step) -> None:
-    """Keep that the user has proved an address; where it is not theirs yet, make it so."""
+    """Keep that the user has proved an address; where it was asked for as a new one, add it.
+
+    Raises:
+        OperationNotPermitted: It is not theirs any more; it does not come back by being proved.
+        FlowEnds: Somebody has taken the new one meanwhile.
+    """
     stash, users = step.stash, step.domains.users
-    if not stash.email_verified or stash.user_id is None or _is_to_be_made(step):
+    if not stash.email_verified or stash.user_id is None or is_to_be_made(step):
         return
     emails = (await users.emails_of([stash.user_id]))[stash.user_id]
     key = email_key(stash.email)
     mine = next((email for email in emails if email_key(email.address) == key), None)
+    service, me = step.domains.self_service, _whoever(step, stash.user_id)
     if mine is None:
-        primary = next((email for email in emails if email.is_primary), None)
-        new = NewEmail(stash.email, is_verified=True)
-        await users.add_email(step.actor, stash.user_id, new)
+        if not stash.create_email:
+            raise OperationNotPermitted
+        stash.create_email = False
+        try:
+            await service.add_email(me, stash.email, is_verified=True)
+        except EmailTaken as taken:
+            raise FlowEnds(EmailExists()) from taken
         await _note_verified(step, stash.email)
-        if primary is not None:
-            await _tell_of_new_address(step, primary)
     elif not mine.is_verified:
-        await users.verify_email(step.actor, stash.user_id, mine.id)
+        await service.verify_email(me, mine.id)
     elif stash.login_method != "passcode":
         await _note_verified(step, mine.address)
-
-
-def _is_to_be_made(step: Step) -> bool:
-    """Say whether the account is made at the end of the flow, with all that was gathered."""
-    return step.kind == "registration" and not step.stash.skip_user_creation
 
 
 async def _note_verified(step: Step, address: str) -> None:
@@ -57,15 +76,9 @@ async def _note_verified(step: Step, address: str) -> None:
     )
 
 
-async def _tell_of_new_address(step: Step, primary: Email) -> None:
-    """Write to the address that was there before (SEC-037)."""
-    domains = step.domains
-    account = await domains.users.by_id(primary.user_id)
-    if account is not None:
-        values = {"new_address": step.stash.email}
-        await domains.self_service.notices.send(
-            "email_create", account, primary, step.language, values
-        )
+def _whoever(step: Step, user_id: UUID) -> Oneself:
+    """Name the user of the flow, who may have no session yet."""
+    return Oneself(step.actor, step.language, signing_in=user_id)
 
 
 async def persist_password(step: Step) -> None:
@@ -74,7 +87,7 @@ async def persist_password(step: Step) -> None:
     if not stash.new_password_hash or stash.user_id is None:
         return
     made = PreparedPassword(stash.new_password_hash, imported=False)
-    await step.domains.passwords.store(step.actor, stash.user_id, made, "profile")
+    await step.domains.self_service.store_password(_whoever(step, stash.user_id), made)
     stash.new_password_hash = ""
 
 
@@ -96,7 +109,7 @@ async def create_user(step: Step) -> None:
 
     Raises:
         TechnicalError: The address was to be proved and was not, or there is no one to make.
-        Conflict: Somebody has taken the address or the name meanwhile.
+        FlowEnds: Somebody has taken the address or the name meanwhile.
     """
     stash, domains = step.stash, step.domains
     if stash.skip_user_creation:
@@ -108,7 +121,19 @@ async def create_user(step: Step) -> None:
     profile = ProfileChanges(username=stash.username) if stash.username else ProfileChanges()
     emails = (address,) if stash.email else ()
     new = NewUser(id=stash.user_id, emails=emails, profile=profile)
-    await domains.users.create(step.actor, new)
+    try:
+        await domains.users.create(step.actor, new, then=lambda _: _keep_what_signs_in(step))
+    except EmailTaken as taken:
+        raise FlowEnds(EmailExists()) from taken
+    except UsernameTaken as taken:
+        raise FlowEnds(UsernameExists()) from taken
+
+
+async def _keep_what_signs_in(step: Step) -> None:
+    """Keep the password, the credentials and the app that the registration has gathered."""
+    stash, domains = step.stash, step.domains
+    if stash.user_id is None:
+        return
     if stash.new_password_hash:
         made = PreparedPassword(stash.new_password_hash, imported=False)
         await domains.passwords.store(step.actor, stash.user_id, made, "registration")

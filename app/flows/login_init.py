@@ -13,14 +13,15 @@ from app.flows.errors import (
     UnknownEmail,
     UnknownUsername,
 )
-from app.flows.inputs import Input, Problem, is_email
+from app.flows.identifying import identify, is_address, takes_email, takes_username
+from app.flows.inputs import Input, Problem
 from app.flows.outcomes import End, Move, Outcome, Refuse, Stay
 from app.flows.passcode_confirmation import mail_login_code
 from app.flows.passkey_options import passkey_options
 from app.flows.stash import Has
 from app.flows.states import LoginMethodChooser, LoginPasskey, LoginPassword, PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import NOBODY, find_by_email, look_up, remember_user
+from app.flows.thirdparty import begin_at_domain
 
 _LONGEST_IDENTIFIER = 255
 _LIKELY = Has(password=True, emails=True)
@@ -52,28 +53,22 @@ class ContinueWithLoginIdentifier(Action, frozen=True):
         """Offer it where somebody can be named, and then sign in."""
         config = step.config
         named = takes_email(step) or takes_username(step)
-        return named and (config.password.enabled or config.email.use_for_authentication)
+        proves = config.password.enabled or config.email.use_for_authentication
+        return named and (proves or (takes_email(step) and config.saml.enabled))
 
     async def run(self, step: Step) -> Outcome:
-        """Look for the account, and choose how to go on."""
+        """Look for the account, and choose how to go on.
+
+        Whose domain has a SAML provider signs in there, whether or not there is an account.
+        """
         typed = self.identifier or self.email or self.username
-        as_email = bool(self.email) or (bool(self.identifier) and is_email(typed))
-        stash = step.stash
-        stash.identification = typed
-        if as_email:
-            stash.email = typed
-            account = await find_by_email(step.domains, typed)
-        else:
-            stash.username = typed
-            account = await step.domains.users.by_username(typed)
-        if account is not None:
-            await remember_user(step, account.id)
-            return await self._go_on(step)
-        await look_up(step.domains, NOBODY)
-        if step.config.privacy.show_account_existence_hints:
+        as_email = is_address(step, typed)
+        elsewhere = await begin_at_domain(step, typed) if as_email else None
+        if elsewhere is not None:
+            return elsewhere
+        is_known = await identify(step, typed)
+        if not is_known and step.config.privacy.show_account_existence_hints:
             return await self._unknown(step, UnknownEmail() if as_email else UnknownUsername())
-        if not as_email:
-            stash.is_unknown_with_mail = _everybody_has_mail(step)
         return await self._go_on(step)
 
     async def _unknown(self, step: Step, error: InputError) -> Outcome:
@@ -114,16 +109,6 @@ async def _by_methods(step: Step) -> Outcome:
     return End(FlowDiscontinuity())
 
 
-def takes_email(step: Step) -> bool:
-    """Say whether an address says who signs in (`EA`)."""
-    return step.config.email.enabled and step.config.email.use_as_login_identifier
-
-
-def takes_username(step: Step) -> bool:
-    """Say whether a user name says who signs in (`UA`)."""
-    return step.config.username.enabled and step.config.username.use_as_login_identifier
-
-
 def has_passcode(step: Step) -> bool:
     """Say whether the account signs in by mailed codes, or is to look as if it did."""
     emails = step.config.email
@@ -143,11 +128,6 @@ def has_passkey(step: Step) -> bool:
 
 def _has(step: Step) -> Has:
     return step.stash.has if step.stash.user_id is not None else _LIKELY
-
-
-def _everybody_has_mail(step: Step) -> bool:
-    """Say whether a user name most likely goes with an address here (SEC-066)."""
-    return step.config.email.enabled and not step.config.email.optional
 
 
 class RememberMe(Action, frozen=True):

@@ -13,10 +13,10 @@ from app.flows.inputs import Input
 from app.flows.login_init import has_passkey
 from app.flows.outcomes import End, Move, Outcome, Stay
 from app.flows.passkey_options import passkey_options
-from app.flows.scheduling import schedule_mfa_creation
+from app.flows.proving import prove
 from app.flows.states import LoginPasskey, LoginSecurityKey
 from app.flows.step import Action, Step
-from app.flows.whose import remember_user
+from app.flows.whose import take_attempt, too_often
 
 Json = Any
 _ANOTHER_USER = "user"
@@ -78,7 +78,13 @@ class WebauthnVerifyAssertionResponse(Action, frozen=True):
         return step.stash.webauthn_available and is_in_use
 
     async def run(self, step: Step) -> Outcome:
-        """Verify it: as the second factor where one was asked for, else as the whole login."""
+        """Verify it: as the second factor where one was asked for, else as the whole login.
+
+        It is counted for the network alone: no stranger uses up what an account has (SEC-072).
+        """
+        limited = await step.outside("attempt", lambda: take_attempt(step, "passkey", ""))
+        if limited is not None:
+            return Stay(too_often(limited))
         response = _read(self.assertion_response)
         is_second = step.came_from(LoginSecurityKey)
         found = await self._judged(step, response, is_second=is_second)
@@ -90,7 +96,6 @@ class WebauthnVerifyAssertionResponse(Action, frozen=True):
             step.stash.mfa_method = "security_key"
         else:
             await _sign_in(step, found)
-            schedule_mfa_creation(step)
         return Move(no_back=True)
 
     @staticmethod
@@ -113,7 +118,8 @@ async def _sign_in(step: Step, found: Accepted) -> None:
     stash.passkey_used = found.passkey.id
     stash.passkey_verified_user = found.is_user_verified
     stash.email = stash.email if stash.user_id == found.user_id else ""
-    await remember_user(step, found.user_id)
+    stash.user_id = found.user_id
+    await prove(step)
 
 
 async def _unreadable(step: Step) -> Refused:

@@ -20,11 +20,14 @@ from app.flows.errors import (
 )
 from app.flows.inputs import Input, Problem
 from app.flows.outcomes import Move, Outcome, Refuse
+from app.flows.passcode_confirmation import sign_in_template
+from app.flows.proving import prove
 from app.flows.scheduling import schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import account_key, take_attempt, too_often
+from app.flows.whose import NOBODY, account_key, take_attempt, too_often
 from app.ratelimit import Limited
+from app.selfservice import Oneself
 
 
 class PasswordLogin(Action, frozen=True):
@@ -57,8 +60,8 @@ class PasswordLogin(Action, frozen=True):
         ):
             await note_failure(step, "password")
             return Refuse(FormDataInvalid(), {"password": Problem(ValueInvalid())})
-        stash.login_method, stash.password_id = "password", found.password_id
-        schedule_mfa_creation(step)
+        stash.login_method = "password"
+        await prove(step)
         return Move(no_back=True)
 
     async def _checked(self, step: Step) -> Verdict | Limited:
@@ -69,8 +72,12 @@ class PasswordLogin(Action, frozen=True):
 
 
 async def note_failure(step: Step, method: str) -> None:
-    """Record that somebody has failed to sign in to an account."""
+    """Record that somebody has failed to sign in to an account.
+
+    Of an account that is not there nothing is recorded; a question takes its place (SEC-067).
+    """
     if step.stash.user_id is None:
+        await step.domains.users.by_id(NOBODY)
         return
     details = {"login_method": method, "flow_id": str(step.flow_id)}
     await step.domains.audit.record(
@@ -93,8 +100,8 @@ class ContinueToPasscodeConfirmationRecovery(Action, frozen=True):
         """Mail a code; the new password is asked for when it was entered (SEC-038)."""
         stash = step.stash
         stash.login_method = "password"
-        stash.template = "recovery" if stash.user_id else "email_login_attempted"
         stash.recovery_pending = True
+        stash.template = sign_in_template(step)
         return Move(PasscodeConfirmation)
 
 
@@ -123,9 +130,8 @@ class PasswordRecovery(Action, frozen=True):
         made = await step.outside("password", lambda: prepared_password(step, self.new_password))
         if isinstance(made, Problem):
             return Refuse(FormDataInvalid(), {"new_password": made})
-        await domains.passwords.store(step.actor, user_id, made, "recovery")
-        await domains.sessions.end_all(step.actor, user_id)
-        await domains.trusted_devices.forget_all(step.actor, user_id)
+        me = Oneself(step.actor, step.language, signing_in=user_id)
+        await domains.self_service.recover_password(me, made)
         stash.has = msgspec.structs.replace(stash.has, password=True)
         stash.recovery_pending = False
         schedule_mfa_creation(step)

@@ -21,6 +21,7 @@ from app.flows.states import (
     OnboardingVerifyPasskeyAttestation,
 )
 from app.flows.step import Action, GoBack, Step
+from app.flows.whose import called, is_to_be_made
 from app.selfservice import Oneself
 
 
@@ -73,10 +74,10 @@ async def offer_otp_secret(step: Step) -> None:
     """Show a secret; the same as long as the person remains in the state (SEC-055).
 
     Raises:
-        TechnicalError: The flow knows neither an address nor a user name.
+        TechnicalError: The flow knows no user.
     """
     stash = step.stash
-    account = stash.email or stash.username
+    account = called(stash)
     if not account:
         raise TechnicalError
     offer = step.domains.totp.offer(account, stash.otp_secret or None)
@@ -111,7 +112,7 @@ class OtpCodeVerify(Action, frozen=True):
             return Refuse(FormDataInvalid(), {"otp_code": Problem(error)})
         stash.has = msgspec.structs.replace(stash.has, otp_secret=True)
         stash.enrolled_second_factor = True
-        if step.kind == "registration":
+        if is_to_be_made(step):
             stash.otp_step = proof.step
         else:
             await _store(step, proof)

@@ -46,7 +46,7 @@ class SecurityKeyRequestOptions(Action, frozen=True):
             options = await step.domains.passkeys.begin_second_factor(
                 _user_of(step), used=step.stash.passkey_used, bound_to=step.flow_id
             )
-        except PasskeyNotFound:  # deleted meanwhile
+        except PasskeyNotFound:  # its kind was switched off meanwhile
             return Refuse(OperationNotPermitted())
         return Move(LoginPasskey(request_options={"publicKey": options}))
 

@@ -16,22 +16,38 @@ from app.flows.errors import (
     RateLimitExceeded,
     TechnicalError,
 )
+from app.flows.identifying import identify
 from app.flows.inputs import Input, Problem
 from app.flows.outcomes import Move, Outcome, Refuse, Stay
-from app.flows.proving import void_what_came_before
+from app.flows.proving import (
+    is_still_reached,
+    prove,
+    signs_in_by_mail,
+    void_what_came_before,
+)
 from app.flows.scheduling import schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation
 from app.flows.step import Action, Step
 from app.flows.whose import is_known_browser, take_attempt, too_often
-from app.mail import CARRY_A_CODE
+from app.mail import CARRY_A_CODE, Template
 from app.ratelimit import Limited
+
+_NO_CODE = ""
+"""What is right for nobody: it is tried, and counted, where a code must not be right any more."""
 
 
 def mail_login_code(step: Step) -> Outcome:
     """Go on with a code that is mailed to sign in (rule P)."""
     step.stash.login_method = "passcode"
-    step.stash.template = "login" if step.stash.user_id else "email_login_attempted"
+    step.stash.template = sign_in_template(step)
     return Move(PasscodeConfirmation)
+
+
+def sign_in_template(step: Step) -> Template:
+    """Say which mail somebody gets who signs in, or recovers a password, by mail."""
+    if not step.stash.gets_codes:
+        return "email_login_attempted"
+    return "recovery" if step.stash.recovery_pending else "login"
 
 
 async def send_passcode(step: Step) -> None:
@@ -52,8 +68,11 @@ async def _mail_code(step: Step) -> Limited | None:
     """Make a code and queue its mail, one token of the limit a mail (Q-07, SEC-073).
 
     Where there is nobody to get on with a code, the mail holds none and no code is right; the work
-    is the same (SEC-067).
+    is the same (SEC-067). A code that signs in goes to who has the address at this moment.
     """
+    if signs_in_by_mail(step):
+        await identify(step, step.stash.identification)
+        step.stash.template = sign_in_template(step)
     domains, binding = step.domains, binding_of(step)
     limited = await step.outside(
         "mail", lambda: take_attempt(step, "passcode", f"mailed:{binding.folded}")
@@ -83,7 +102,8 @@ def binding_of(step: Step) -> Binding:
     if stash.template is None or not stash.can_be_mailed:
         raise TechnicalError
     address = stash.email or stash.identification
-    return Binding(step.flow_id, stash.template, address, stash.user_id)
+    is_made = step.kind != "registration" or stash.by_provider
+    return Binding(step.flow_id, stash.template, address, stash.user_id, is_made)
 
 
 class VerifyPasscode(Action, frozen=True):
@@ -105,8 +125,10 @@ class VerifyPasscode(Action, frozen=True):
         )
         if limited is not None:
             return Refuse(too_often(limited))
-        known = await is_known_browser(step)
-        found = await step.domains.passcodes.verify(binding, self.code, known_browser=known)
+        known, code = await is_known_browser(step), self.code
+        if signs_in_by_mail(step) and not await is_still_reached(step):
+            code = _NO_CODE
+        found = await step.domains.passcodes.verify(binding, code, known_browser=known)
         if isinstance(found, Paused):
             return Refuse(RateLimitExceeded(found.retry_after))
         if not isinstance(found, Matched):
@@ -124,10 +146,13 @@ class VerifyPasscode(Action, frozen=True):
 async def _proved(step: Step) -> Outcome:
     """Go on: whoever it is reads the mail of the address."""
     stash = step.stash
-    await void_what_came_before(step)
     stash.email_verified = stash.used_passcode = True
-    stash.has = msgspec.structs.replace(stash.has, emails=True)
-    schedule_mfa_creation(step)
+    if signs_in_by_mail(step):
+        await void_what_came_before(step)
+        await prove(step)
+    else:
+        stash.has = msgspec.structs.replace(stash.has, emails=True)
+        schedule_mfa_creation(step)
     return Move(no_back=True)
 
 

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from uuid import UUID
 
 from app.credentials.passkey_values import Passkey
+from app.federation.connector import Provider
+from app.federation.identities import Identity
 from app.flows.domains import Domains
 from app.metadata import Bags
 from app.selfservice import Holdings
@@ -21,6 +23,8 @@ class Person:
     passkeys: Sequence[Passkey]
     has_password: bool
     has_totp: bool
+    identities: Sequence[tuple[Identity, Provider]] = ()
+    """Who they are at the providers that are on."""
 
     @property
     def primary_email(self) -> Email | None:
@@ -30,7 +34,14 @@ class Person:
     @property
     def held(self) -> Holdings:
         """What they have, for the rules of what may go."""
-        return Holdings(self.account, self.emails, self.passkeys, self.has_password, self.has_totp)
+        return Holdings(
+            self.account,
+            self.emails,
+            self.passkeys,
+            self.has_password,
+            self.has_totp,
+            len(self.identities),
+        )
 
 
 async def person_of(domains: Domains, user_id: UUID) -> Person | None:
@@ -43,4 +54,13 @@ async def person_of(domains: Domains, user_id: UUID) -> Person | None:
     passkeys = await domains.passkeys.list(user_id)
     changed_at = await domains.passwords.changed_at(user_id)
     totp = await domains.totp.of(user_id)
-    return Person(account, emails, bags, passkeys, changed_at is not None, totp is not None)
+    identities = (await domains.federation.identities_of([user_id]))[user_id]
+    return Person(
+        account,
+        emails,
+        bags,
+        passkeys,
+        changed_at is not None,
+        totp is not None,
+        domains.federation.shown(identities),
+    )

@@ -1,16 +1,14 @@
 """The profile: what a signed-in user sees and changes of their own account (§2.3)."""
 
-from app.config.sections import Config
 from app.flows.capabilities import CAPABILITIES
 from app.flows.definition import Flow
+from app.flows.domains import Domains
 from app.flows.errors import SessionRequired
 from app.flows.hooks import persist_verified
 from app.flows.mfa_creation import OtpCodeVerify, offer_otp_secret
 from app.flows.passcode_confirmation import ResendPasscode, VerifyPasscode, send_passcode
 from app.flows.profile_account import (
     AccountDelete,
-    ConnectThirdpartyOauthProvider,
-    DisconnectThirdpartyOauthProvider,
     PatchMetadata,
     ProfileUsernameCreate,
     ProfileUsernameDelete,
@@ -32,6 +30,11 @@ from app.flows.profile_credentials import (
 )
 from app.flows.profile_emails import EmailCreate, EmailDelete, EmailSetPrimary, EmailVerify
 from app.flows.profile_facts import load_facts, remember_session, show_profile
+from app.flows.profile_identities import (
+    ConnectThirdpartyOauthProvider,
+    DisconnectThirdpartyOauthProvider,
+    ExchangeConnectionToken,
+)
 from app.flows.states import (
     AccountDeleted,
     Error,
@@ -43,10 +46,9 @@ from app.flows.states import (
     WebauthnCredentialVerification,
 )
 from app.flows.step import FlowRequest, GoBack
-from app.flows.thirdparty import ExchangeToken
 
 
-def require_session(config: Config, request: FlowRequest) -> None:  # noqa: ARG001  # a guard
+def require_session(domains: Domains, request: FlowRequest) -> None:  # noqa: ARG001  # a guard
     """Refuse who is not signed in, on every request.
 
     Raises:
@@ -87,7 +89,7 @@ PROFILE = Flow(
         WebauthnCredentialVerification: (VerifyProfileAttestation, GoBack),
         PasscodeConfirmation: (VerifyPasscode, ResendPasscode, GoBack),
         MfaOtpSecretCreation: (OtpCodeVerify, GoBack),
-        ThirdParty: (ExchangeToken, GoBack),
+        ThirdParty: (ExchangeConnectionToken, GoBack),
         AccountDeleted: (),
         Error: (),
     },

@@ -1,15 +1,14 @@
-"""The user name, metadata, sessions, providers and the account itself in the profile (§2.3)."""
+"""The user name, metadata, sessions and the account itself in the profile (§2.3)."""
 
 from collections.abc import Sequence
 from typing import Annotated, Any, ClassVar
 
-from msgspec import Meta
+from msgspec import UNSET, Meta
 
 from app import strictjson
 from app.flows.errors import (
     FormDataInvalid,
     InvalidMetadata,
-    OperationNotPermitted,
     TechnicalError,
 )
 from app.flows.inputs import Choice, Input, Problem
@@ -18,7 +17,6 @@ from app.flows.profile_facts import ProfileAction, facts_of, id_input, oneself, 
 from app.flows.registration import username_input, username_problems
 from app.flows.states import AccountDeleted
 from app.flows.step import Step
-from app.flows.thirdparty import PROVIDERS, ThirdpartyOauth
 from app.ids import parse_id
 from app.metadata import BagChanges, MetadataRefused
 from app.persistence import savepoint
@@ -90,8 +88,8 @@ class PatchMetadata(ProfileAction, frozen=True):
     name: ClassVar[str] = "patch_metadata"
     needs_recent: ClassVar[bool] = False
     patch_metadata: Annotated[
-        Json, Meta(description="An object, the text of one, or the text `null` to clear the bag.")
-    ] = None
+        Json, Meta(description="An object or the text of one; null, or its text, clears the bag.")
+    ] = UNSET
 
     @classmethod
     def inputs(cls, step: Step) -> Sequence[Input]:  # noqa: ARG003  # always the same
@@ -114,13 +112,11 @@ class PatchMetadata(ProfileAction, frozen=True):
 
 
 def _patch_of(given: Json) -> Json:
-    """Read a patch; None clears the bag, and what is no object is no patch.
+    """Read a patch; None clears the bag, and what is no object is no patch (Q-32).
 
     Raises:
         TechnicalError: A text looks like an object and is none.
     """
-    if given is None:  # left out, which must not clear anything
-        return ""
     if not isinstance(given, str) or not (given.startswith("{") and given.endswith("}")):
         return None if given == _CLEARED else given
     try:
@@ -176,30 +172,3 @@ class AccountDelete(ProfileAction, frozen=True):
         await step.domains.self_service.delete_account(oneself(step))
         step.forgets_session = True
         return Move(AccountDeleted, no_back=True)
-
-
-class ConnectThirdpartyOauthProvider(ThirdpartyOauth, frozen=True):
-    """Sign in with a provider from now on."""
-
-    name: ClassVar[str] = "connect_thirdparty_oauth_provider"
-
-
-class DisconnectThirdpartyOauthProvider(ProfileAction, frozen=True):
-    """Sign in with a provider no longer."""
-
-    name: ClassVar[str] = "disconnect_thirdparty_oauth_provider"
-    identity_id: Annotated[str, Meta(description="The UUID of the link to the provider.")] = ""
-
-    @classmethod
-    def inputs(cls, step: Step) -> Sequence[Input]:  # noqa: ARG003  # always the same
-        """Ask which (Q-31)."""
-        return (id_input("identity_id"),)
-
-    @classmethod
-    def offered(cls, step: Step) -> bool:  # noqa: ARG003  # whatever the step
-        """Offer it where there is a provider."""
-        return bool(PROVIDERS)
-
-    async def change(self, step: Step) -> Outcome:  # noqa: ARG002  # whatever the step
-        """Refuse: nobody is linked to a provider."""
-        raise OperationNotPermitted

@@ -42,6 +42,7 @@ class EmailCreate(ProfileAction, frozen=True):
         if owner is not None:
             return await self._taken(step, owner)
         if verifies:
+            step.stash.create_email = True
             return mail_code_to(step, self.email)
         await step.domains.self_service.add_email(oneself(step), self.email, is_verified=False)
         return Stay()
@@ -81,7 +82,10 @@ class EmailVerify(ProfileAction, frozen=True):
     async def change(self, step: Step) -> Outcome:
         """Mail a code to it."""
         email = _email_of(step, self.email_id)
-        return Refuse(NotFound()) if email is None else mail_code_to(step, email.address)
+        if email is None:
+            return Refuse(NotFound())
+        step.stash.create_email = False
+        return mail_code_to(step, email.address)
 
 
 class EmailSetPrimary(ProfileAction, frozen=True):

@@ -10,9 +10,9 @@ from app.flows.inputs import Choice, Input
 from app.flows.outcomes import Outcome, Refuse
 from app.flows.person import Person, person_of
 from app.flows.step import Action, Step
+from app.paging import MAX_PAGE, PageRequest
 from app.selfservice import Oneself, StepUpRequired
 from app.sessions import Session
-from app.users.paging import MAX_PAGE, PageRequest
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,7 +18,7 @@ from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.scheduling import credential_registration, schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation, Success
 from app.flows.step import Action, State, Step
-from app.flows.whose import find_by_email
+from app.flows.thirdparty import begin_at_domain
 from app.ids import new_id
 
 _PLAIN = re.compile("[A-Za-z0-9_]+")
@@ -47,15 +47,21 @@ class RegisterLoginIdentifier(Action, frozen=True):
         return step.config.account.allow_signup and acquires
 
     async def run(self, step: Step) -> Outcome:
-        """Look whether they can be, and choose what is asked for next."""
+        """Look whether they can be, and choose what is asked for next.
+
+        Whose domain has a SAML provider signs up there.
+        """
+        elsewhere = await begin_at_domain(step, self.email) if self.email else None
+        if elsewhere is not None:
+            return elsewhere
         refused = await self._refused(step)
         if refused:
             return Refuse(FormDataInvalid(), refused)
         stash = step.stash
         stash.username, stash.email = self.username, self.email
-        if self.email and await find_by_email(step.domains, self.email) is not None:
+        if self.email and await step.domains.users.by_email(self.email) is not None:
             return _taken(step)
-        stash.user_id = new_id()
+        stash.user_id = step.once("user", new_id)
         verifies = bool(self.email) and step.config.email.require_verification
         if verifies:
             stash.template = "email_verification"

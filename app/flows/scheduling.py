@@ -1,8 +1,6 @@
 """What comes after a first factor, and when (§3.8)."""
 
-from uuid import UUID
-
-from app.config.sections import Config
+from app.config.sections import Config, Email, Username
 from app.flows.errors import PlatformAuthenticatorRequired
 from app.flows.stash import Has, Stash
 from app.flows.states import (
@@ -20,7 +18,6 @@ from app.flows.states import (
     Success,
 )
 from app.flows.step import State, Step
-from app.flows.whose import look_up
 
 States = tuple[type[State], ...]
 
@@ -28,19 +25,34 @@ States = tuple[type[State], ...]
 async def schedule_after_login(step: Step) -> None:
     """Schedule, once in a flow, all that follows the first factor (§3.8.1).
 
-    What the user has is read anew: a second factor that was added since the user was named counts.
+    The second factor is asked for before one is made, or whoever signs in could make their own; a
+    recovery ends all trust in browsers, so none spares it (SEC-038).
     """
     stash = step.stash
     if stash.onboarding_scheduled:
         return
     stash.onboarding_scheduled = True
     if stash.user_id is not None:
-        await _look_again(step, stash.user_id)
-    step.schedule(*await _second_factor(step), *_details(step.config, stash))
-    step.schedule(*credential_onboarding(step.config, stash))
+        devices, cookie = step.domains.trusted_devices, step.request.device_trust
+        is_trusted = await devices.is_trusted(stash.user_id, cookie)
+        stash.trusted_device = is_trusted and not stash.recovery_pending
+    step.schedule(*await _second_factor(step))
+    schedule_mfa_creation(step)
+    step.schedule(*_details(step.config, stash))
+    if not stash.by_provider:
+        step.schedule(*credential_onboarding(step.config, stash))
     if _asks_for_trust(step.config, stash):
         step.schedule(DeviceTrust)
     step.schedule(Success)
+
+
+async def schedule_after_provider(step: Step) -> None:
+    """Schedule the same after a provider in a flow that is no login (Q-13, Q-14).
+
+    What is scheduled already comes first: the proof of an address, what the device can do.
+    """
+    if step.stash.by_provider and not step.scheduled and not step.stored:
+        await schedule_after_login(step)
 
 
 async def _second_factor(step: Step) -> States:
@@ -53,14 +65,6 @@ async def _second_factor(step: Step) -> States:
         return (LoginSecurityKey,)
     step.fail(PlatformAuthenticatorRequired())
     return asked
-
-
-async def _look_again(step: Step, user_id: UUID) -> None:
-    """Read anew what the user has; a recovery ends all trust, so none spares it (SEC-038)."""
-    domains, stash = step.domains, step.stash
-    stash.has = (await look_up(domains, user_id)).has
-    is_trusted = await domains.trusted_devices.is_trusted(user_id, step.request.device_trust)
-    stash.trusted_device = is_trusted and not stash.recovery_pending
 
 
 def needs_second_factor(config: Config, stash: Stash) -> bool:
@@ -93,6 +97,13 @@ def makes_security_keys(config: Config, stash: Stash) -> bool:
     return config.mfa.enabled and rules.enabled and rules.limit > 0 and uses_security_keys(stash)
 
 
+def depends_on_device(config: Config, stash: Stash) -> bool:
+    """Say whether what follows a provider depends on what the device can do."""
+    if stash.has.security_key and config.mfa.security_keys.enabled:
+        return needs_second_factor(config, stash)
+    return not stash.has.second_factor and _acquires_mfa(config, "token_exchange", stash)
+
+
 def has_second_factor(config: Config, has: Has) -> bool:
     """Say whether one of the user's second factors is in use here."""
     has_key = config.mfa.security_keys.enabled and has.security_key
@@ -100,15 +111,25 @@ def has_second_factor(config: Config, has: Has) -> bool:
 
 
 def _details(config: Config, stash: Stash) -> States:
-    """List the states that ask for what an account lacks."""
-    username, email = config.username, config.email
-    asks_name = username.enabled and username.acquire_on_login and not stash.has.username
-    asks_email = email.enabled and email.acquire_on_login and not stash.has.emails
-    return (
-        *((LoginPasswordRecovery,) if stash.recovery_pending else ()),
-        *((OnboardingUsername,) if asks_name else ()),
-        *((OnboardingEmail,) if asks_email else ()),
-    )
+    """List the states that ask for what an account lacks; after a provider the address first.
+
+    An account that a provider has just brought is asked for what a registration asks for.
+    """
+    name: States = (OnboardingUsername,) if _asks_name(config.username, stash) else ()
+    email: States = (OnboardingEmail,) if _asks_email(config.email, stash) else ()
+    if stash.by_provider:
+        return (*email, *name)
+    return (*((LoginPasswordRecovery,) if stash.recovery_pending else ()), *name, *email)
+
+
+def _asks_name(rules: Username, stash: Stash) -> bool:
+    acquires = rules.acquire_on_registration if stash.is_new else rules.acquire_on_login
+    return rules.enabled and acquires and not stash.has.username
+
+
+def _asks_email(rules: Email, stash: Stash) -> bool:
+    acquires = rules.acquire_on_registration if stash.is_new else rules.acquire_on_login
+    return rules.enabled and acquires and not stash.has.emails
 
 
 def credential_onboarding(config: Config, stash: Stash) -> States:
@@ -165,12 +186,15 @@ def credential_registration(config: Config, stash: Stash) -> States:
 def schedule_mfa_creation(step: Step) -> None:
     """Schedule the choice of a second factor where the account is to have one (§3.8.3).
 
-    Where one must be made and this device cannot, the flow ends (Q-39).
+    Where one must be made and this device cannot, the flow ends (Q-39). After a provider it is
+    asked for with all the rest, when the device is known.
     """
     config, stash = step.config, step.stash
+    if stash.by_provider and not stash.onboarding_scheduled:
+        return
     if step.is_scheduled(PasswordCreation) or stash.recovery_pending:
         return
-    if step.has_visited(MfaMethodChooser) or not _acquires_mfa(config, step.kind):
+    if step.has_visited(MfaMethodChooser) or not _acquires_mfa(config, step.kind, stash):
         return
     if stash.has.second_factor or not _has_first_factor(config, stash):
         return
@@ -181,17 +205,21 @@ def schedule_mfa_creation(step: Step) -> None:
         step.schedule(Error)
 
 
-def _acquires_mfa(config: Config, kind: str) -> bool:
+def _acquires_mfa(config: Config, kind: str, stash: Stash) -> bool:
+    """Say whether a second factor is asked for; after a provider only one that must be (Q-14)."""
     mfa = config.mfa
     asks = {"login": mfa.acquire_on_login, "registration": mfa.acquire_on_registration}
+    if stash.by_provider:
+        kind = "registration" if stash.is_new else "login"
     some = mfa.security_keys.enabled or mfa.totp.enabled
-    return mfa.enabled and some and asks.get(kind, False)
+    wanted = not stash.by_provider or not mfa.optional
+    return mfa.enabled and some and wanted and asks.get(kind, False)
 
 
 def _has_first_factor(config: Config, stash: Stash) -> bool:
     """Say whether the account signs in by something that a second factor would add to."""
     by_code = config.email.enabled and config.email.use_for_authentication and bool(stash.email)
-    return (config.password.enabled and stash.has.password) or by_code
+    return stash.by_provider or (config.password.enabled and stash.has.password) or by_code
 
 
 def _asks_for_trust(config: Config, stash: Stash) -> bool:

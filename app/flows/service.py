@@ -19,6 +19,7 @@ from app.flows.errors import (
     FlowError,
     FlowExpired,
     OperationNotPermitted,
+    RateLimitExceeded,
     TechnicalError,
 )
 from app.flows.inputs import Given
@@ -52,7 +53,7 @@ class Flows:
             Forbidden: The flow is switched off.
         """
         for guard in FLOWS[kind].guards:
-            guard(self.domains.config, request)
+            guard(self.domains, request)
 
     async def start(self, kind: Kind, request: FlowRequest) -> StepResult:
         """Begin a flow.
@@ -60,12 +61,14 @@ class Flows:
         Raises:
             SessionRequired: The flow is for signed-in users.
             Forbidden: The flow is switched off.
+            RateLimitExceeded: The client's network has begun too many; this one has no row.
             TechnicalError: Something failed.
             Unavailable: Something does not answer.
         """
         flow = FLOWS[kind]
         with _told(request):
             self.admit(kind, request)
+            await self._count(request)
             return await _patiently(lambda answers: self._begin(flow, request, answers))
 
     async def advance(  # noqa: PLR0913  # the parts of a step
@@ -103,7 +106,8 @@ class Flows:
             kept = self._accepted(kind, await self.store.find(flow_id), csrf_token)
             flow = FLOWS[cast("Kind", kept.kind)]
             self.admit(flow.kind, request)
-            await engine.check(flow, self._step(flow, kept, self.store.open(kept), request), action)
+            step = self._step(flow, kept, self.store.open(kept), request, {})
+            await engine.check(flow, step, action)
             async with self._leased(kept) as lease:
                 return await _patiently(
                     lambda answers: self._run(flow, kept, lease, action, given, request, answers)
@@ -112,6 +116,17 @@ class Flows:
     async def sweep(self) -> None:
         """Delete the flows that have expired."""
         await self.store.sweep(self.domains.clock())
+
+    async def _count(self, request: FlowRequest) -> None:
+        """Count a flow that is about to begin, since each is a row that anybody may make (SEC-126).
+
+        Raises:
+            RateLimitExceeded: There were too many from the client's network.
+        """
+        address = request.actor.origin.address
+        limited = await self.domains.rate_limits.take("flow", address=address)
+        if limited is not None:
+            raise RateLimitExceeded(limited.retry_after)
 
     def _accepted(self, kind: Kind | None, kept: Kept | None, csrf_token: str) -> Kept:
         """Judge what can be judged of a flow before its action is looked at, in §1.6's order."""
@@ -189,7 +204,7 @@ class Flows:
         kept: Kept,
         content: Content,
         request: FlowRequest,
-        answers: Answers | None = None,
+        answers: Answers,
     ) -> Step:
         return Step(
             self.domains,
@@ -203,14 +218,14 @@ class Flows:
             can_go_back=bool(content.past),
             visited=content.visited,
             stored=tuple(flow.by_name[name] for name in content.schedule),
-            answers=answers or {},
+            answers=answers,
         )
 
 
 async def _patiently(attempt: Callable[[Answers], Awaitable[StepResult]]) -> StepResult:
     """Run a step, and again with every answer that it needed from outside its transaction."""
     answers: Answers = {}
-    while len(answers) < _MOST_OUTSIDE:
+    for _ in range(_MOST_OUTSIDE):
         try:
             return await attempt(answers)
         except NeededOutside as needed:

@@ -2,38 +2,47 @@
 
 from uuid import UUID
 
-from app.credentials.passwords import Verified
 from app.flows.errors import OperationNotPermitted, TechnicalError
 from app.flows.person import person_of
 from app.flows.scheduling import has_second_factor, needs_second_factor
 from app.flows.stash import Stash
 from app.flows.states import LastLogin
 from app.flows.step import Cookie, Step
-from app.flows.whose import look_up
-from app.sessions import SignIn
+from app.sessions import Issued, SignIn
 
 _FIRST = {"password": "pwd", "passkey": "passkey", "passcode": "otp"}
 
 
 async def sign_in(step: Step) -> None:
     """Begin the session of a login; nothing of it exists before this (SEC-032)."""
-    user_id = _user_of(step)
-    await _refuse_what_has_changed(step, user_id)
-    amr = login_amr(step.stash)
-    await _begin(step, user_id, amr)
+    await _sign_in(step)
     stash = step.stash
     provider = stash.third_party_provider or None
     if stash.login_method is not None:
         step.show(last_login=LastLogin(stash.login_method, provider, stash.mfa_method))
-    details = {"login_method": stash.login_method, "flow_id": str(step.flow_id), "amr": list(amr)}
-    if stash.mfa_method is not None:
-        details["mfa_method"] = stash.mfa_method
-    await step.domains.audit.record("login_success", step.actor, subject=user_id, details=details)
 
 
 async def sign_up(step: Step) -> None:
-    """Begin the session of a registration."""
-    await _begin(step, _user_of(step), registration_amr(step.stash))
+    """Begin the session of a registration; whom a provider has brought is signed in (Q-13)."""
+    if step.stash.by_provider:
+        await _sign_in(step)
+    else:
+        await _begin(step, _user_of(step), registration_amr(step.stash))
+
+
+async def _sign_in(step: Step) -> None:
+    """Begin the session of who exists, and record it."""
+    user_id, stash = _user_of(step), step.stash
+    await _refuse_what_is_too_little(step, user_id)
+    amr = login_amr(stash)
+    await _begin(step, user_id, amr)
+    details = {"login_method": stash.login_method, "flow_id": str(step.flow_id), "amr": list(amr)}
+    if stash.third_party_provider:
+        details["third_party_provider"] = stash.third_party_provider
+    if stash.mfa_method is not None:
+        details["mfa_method"] = stash.mfa_method
+    await step.domains.audit.record("login_success", step.actor, subject=user_id, details=details)
+    await step.domains.events.record_user("user.login", step.actor, user_id)
 
 
 async def trust_device(step: Step) -> None:
@@ -65,7 +74,6 @@ def registration_amr(stash: Stash) -> tuple[str, ...]:
     """Say what a registration has used and enrolled, in §4.5's order."""
     enrolled = (
         ("otp", stash.used_passcode),
-        (_provider(stash), bool(stash.third_party_provider)),
         ("pwd", bool(stash.new_password_hash)),
         ("passkey", stash.has.passkey),
         ("totp", bool(stash.otp_secret)),
@@ -83,11 +91,25 @@ async def _begin(step: Step, user_id: UUID, amr: tuple[str, ...]) -> None:
     domains = step.domains
     await domains.users.note_sign_in(user_id)
     how = SignIn(amr, step.stash.remember_me, step.actor.session)
-    issued = await domains.sessions.issue(step.actor, user_id, step.actor.origin, how)
+    issued = await domains.sessions.begin(step.actor, await _signed(step, user_id, how), how)
     verified = await domains.sessions.tokens.read(issued.token)
     user = await person_of(domains, user_id)
     step.issued = issued
     step.show(user=user, claims=verified.claims)
+
+
+async def _signed(step: Step, user_id: UUID, how: SignIn) -> Issued:
+    """Have the session's token signed outside of the transaction, which it may be far from.
+
+    Where that fails the step has not been taken: no session is begun or lost, the code is not used
+    up, and the same action may be sent once more.
+    """
+    key, sessions = f"token {user_id} {how.amr}", step.domains.sessions
+    if key in step.answers:
+        issued: Issued = step.answers[key]
+        return issued
+    draft = await sessions.draft(user_id, step.actor.origin, how)
+    return await step.outside(key, lambda: sessions.sign(draft))
 
 
 def _user_of(step: Step) -> UUID:
@@ -96,28 +118,28 @@ def _user_of(step: Step) -> UUID:
     return step.stash.user_id
 
 
-async def _refuse_what_has_changed(step: Step, user_id: UUID) -> None:
-    """See, in the transaction that begins the session, that what was shown still opens the account.
+async def _refuse_what_is_too_little(step: Step, user_id: UUID) -> None:
+    """See, in the transaction that begins the session, that all has been shown that is required.
 
-    A flow may rest for hours. Meanwhile the password may have been changed (SEC-027), or a second
-    factor added that this flow has not shown (SEC-032).
+    That the account is what it was when it was shown, each step has seen; a provider may have been
+    switched off since (SEC-084), and the trust in a browser may have ended (SEC-059).
 
     Raises:
-        OperationNotPermitted: It does not any more; who it is may begin anew.
+        OperationNotPermitted: Something lacks; who it is may begin anew.
     """
     stash, domains = step.stash, step.domains
-    if stash.password_id is not None and not await domains.passwords.still_holds(
-        user_id, Verified(stash.password_id)
-    ):
+    if stash.stamp is None or not stash.onboarding_scheduled:
         raise OperationNotPermitted
-    known = await look_up(domains, user_id)
-    if known.account is None or not stash.onboarding_scheduled:
-        raise OperationNotPermitted
-    stash.trusted_device = await domains.trusted_devices.is_trusted(
-        user_id, step.request.device_trust
-    )
+    if stash.identity_id is not None:
+        mine = (await domains.federation.identities_of([user_id]))[user_id]
+        if stash.identity_id not in {one.id for one, _ in domains.federation.shown(mine)}:
+            raise OperationNotPermitted
+    if stash.trusted_device:
+        stash.trusted_device = await domains.trusted_devices.is_trusted(
+            user_id, step.request.device_trust
+        )
     if (
-        has_second_factor(step.config, known.has)
+        has_second_factor(step.config, stash.has)
         and needs_second_factor(step.config, stash)
         and stash.mfa_method is None
         and not stash.enrolled_second_factor

@@ -50,22 +50,25 @@ class Stash(Struct, kw_only=True, omit_defaults=True):
     username: str = ""
     user_id: UUID | None = None
     has: Has = Has()
+    stamp: int | None = None
+    """The account's security stamp, from a first factor on."""
 
     # How they sign in
     login_method: LoginMethod | None = None
     mfa_method: MfaMethod | None = None
     third_party_provider: str = ""
+    identity_id: UUID | None = None
+    is_new: bool = False
     passkey_used: UUID | None = None
     passkey_verified_user: bool = False
-    password_id: UUID | None = None
     has_recovery_codes: bool = False
     trusted_device: bool = False
     device_trust_granted: bool = False
     remember_me: bool = False
 
-    # Codes by mail; who is not known may be treated like somebody who reads mail (SEC-066)
+    # Codes by mail; who has no address may be treated like somebody who reads mail (SEC-066)
     template: Template | None = None
-    is_unknown_with_mail: bool = False
+    seems_to_have_mail: bool = False
     email_verified: bool = False
     recovery_pending: bool = False
 
@@ -87,9 +90,19 @@ class Stash(Struct, kw_only=True, omit_defaults=True):
     session_id: UUID | None = None
 
     @property
+    def gets_codes(self) -> bool:
+        """Whether there is a user, and an address that a code reaches them at."""
+        return self.user_id is not None and bool(self.email)
+
+    @property
     def can_be_mailed(self) -> bool:
         """Whether a code can be mailed, or has to look as if it could."""
-        return bool(self.email) or self.is_unknown_with_mail
+        return bool(self.email) or self.seems_to_have_mail
+
+    @property
+    def by_provider(self) -> bool:
+        """Whether a provider has said who it is."""
+        return self.login_method == "third_party"
 
     def snapshot(self) -> Self:
         """Give a copy that later changes leave alone."""

@@ -88,6 +88,14 @@ class NeededOutside(Exception):  # no error: the engine does the work and runs t
         self.work = work
 
 
+class FlowEnds(Exception):  # no error: the engine shows the flow's last state
+    """A hook has found that there is no way on; what it has undone leaves the transaction whole."""
+
+    def __init__(self, error: IdentityError) -> None:
+        super().__init__(error.code)
+        self.error = error
+
+
 @dataclass(slots=True)
 class Step:
     """One step of one flow: what it may use, and what it makes.
@@ -146,6 +154,14 @@ class Step:
             raise NeededOutside(key, work)
         answer: T = self.answers[key]
         return answer
+
+    def once(self, key: str, make: Callable[[], T]) -> T:
+        """Make something that is new each time once, however often the step runs.
+
+        What is done outside may rest on it, such as the id in a token that is signed there.
+        """
+        made: T = self.answers.setdefault(key, make())
+        return made
 
     def show(self, **payload: Any) -> None:  # noqa: ANN401  # fields of the state
         """Let the state's payload have these members."""

@@ -4,6 +4,7 @@ import hashlib
 import hmac
 import secrets
 import string
+import zlib
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID, uuid4
@@ -11,6 +12,7 @@ from uuid import UUID, uuid4
 import msgspec
 from msgspec import Struct
 
+from app import base64url
 from app.flows.stash import Stash
 from app.flows.tables import FlowRow
 from app.keys import Sealer
@@ -138,11 +140,16 @@ class FlowStore:
 
     def open(self, kept: Kept) -> Content:
         """Open what is remembered of a flow."""
-        return msgspec.json.decode(self.sealer.open(kept.sealed, _place(kept.id)), type=Content)
+        packed = base64url.decode(self.sealer.open(kept.sealed, _place(kept.id)))
+        return msgspec.json.decode(zlib.decompress(packed), type=Content)
 
     def _sealed(self, flow_id: UUID, content: Content) -> str:
-        """Seal what is remembered of a flow, for this flow alone (SEC-119)."""
-        return self.sealer.seal(msgspec.json.encode(content).decode(), _place(flow_id))
+        """Seal what is remembered of a flow, for this flow alone (SEC-119).
+
+        What stands in the stash stands in every past one too, so it is packed first (SEC-126).
+        """
+        packed = zlib.compress(msgspec.json.encode(content))
+        return self.sealer.seal(base64url.encode(packed), _place(flow_id))
 
 
 def new_csrf_token() -> str:

@@ -14,8 +14,8 @@ from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.registration import username_input, username_problems
 from app.flows.states import OnboardingEmail, OnboardingUsername, PasscodeConfirmation
 from app.flows.step import Action, Step
+from app.selfservice import Oneself
 from app.text import email_key
-from app.users import ProfileChanges
 
 
 class OnboardingUsernameCreate(Action, frozen=True):
@@ -34,8 +34,8 @@ class OnboardingUsernameCreate(Action, frozen=True):
         problems = await username_problems(step, self.username)
         if problems:
             return Refuse(FormDataInvalid(), problems)
-        changes = ProfileChanges(username=self.username)
-        account = await step.domains.users.update(step.actor, _user_of(step), changes)
+        me = Oneself(step.actor, step.language, signing_in=_user_of(step))
+        account = await step.domains.self_service.set_username(me, self.username)
         step.stash.username = account.username or ""
         step.stash.has = msgspec.structs.replace(step.stash.has, username=True)
         return Move(no_back=True)

@@ -6,9 +6,10 @@ from uuid import UUID
 
 from app.credentials.passkey_values import Person as CredentialOwner
 from app.errors import IdentityError
+from app.federation.admission import Redeemed
 from app.flows.domains import Domains
 from app.flows.errors import RateLimitExceeded, TechnicalError
-from app.flows.stash import Has
+from app.flows.stash import Has, Stash
 from app.flows.step import Step
 from app.ratelimit import Limited, Operation
 from app.text import email_key, username_key
@@ -24,14 +25,6 @@ class Known:
     account: Account | None
     emails: list[Email]
     has: Has
-
-
-async def find_by_email(domains: Domains, address: str) -> Account | None:
-    """Find who has an address; where nobody has it, a row is asked for all the same (SEC-067)."""
-    found = await domains.users.by_email(address)
-    if found is None:
-        await domains.users.by_id(NOBODY)
-    return found
 
 
 async def look_up(domains: Domains, user_id: UUID) -> Known:
@@ -65,13 +58,13 @@ async def remember_user(step: Step, user_id: UUID) -> None:
         raise TechnicalError
     stash = step.stash
     stash.user_id, stash.username = user_id, known.account.username or ""
-    address = _reachable(known.emails, stash.email)
+    address = reachable(known.emails, stash.email)
     if address is not None:
         stash.email = address.address
     stash.has = known.has
 
 
-def _reachable(emails: list[Email], typed: str) -> Email | None:
+def reachable(emails: list[Email], typed: str) -> Email | None:
     """Choose the address that mail goes to: the one that was typed, if it will do."""
     proved = [email for email in emails if email.is_verified]
     good = proved or emails
@@ -81,17 +74,38 @@ def _reachable(emails: list[Email], typed: str) -> Email | None:
     return next(chain(named, primary, good), None)
 
 
+def is_to_be_made(step: Step) -> bool:
+    """Say whether the account is made at the end of the flow, with all that was gathered."""
+    return step.kind == "registration" and not step.stash.skip_user_creation
+
+
+def is_to_be_proved(domains: Domains, redeemed: Redeemed) -> bool:
+    """Say whether who has come back from a provider is to prove the address by a code (Q-14).
+
+    Where a SAML provider may not vouch for addresses they are proved in any case.
+    """
+    if redeemed.address is None or redeemed.address_is_proved:
+        return False
+    is_saml = all(one.id != redeemed.provider.id for one in domains.federation.providers())
+    return is_saml or domains.config.email.require_verification
+
+
 def credential_owner(step: Step) -> CredentialOwner:
     """Say how an authenticator is to show the user (§6.2).
 
     Raises:
-        TechnicalError: The flow knows neither an address nor a user name.
+        TechnicalError: The flow knows no user.
     """
     stash = step.stash
-    name = stash.email or stash.username
-    if stash.user_id is None or not name:
+    if stash.user_id is None:
         raise TechnicalError
+    name = called(stash)
     return CredentialOwner(stash.user_id, name, stash.username or name)
+
+
+def called(stash: Stash) -> str:
+    """Name the user to themself; whom a provider has brought may have an id alone."""
+    return stash.email or stash.username or str(stash.user_id or "")
 
 
 def account_key(step: Step) -> str:

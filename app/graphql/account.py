@@ -251,7 +251,7 @@ class AccountMutations:
         )
         return PasskeyOptionsPayload(options=options, user_errors=[])
 
-    @mutation("Have what the browser has made.", requires_session())
+    @mutation("Have what the browser has made.", requires_session(), recent=True)
     async def finish_passkey_registration(
         self,
         info: Info,
@@ -303,7 +303,7 @@ class AccountMutations:
             user_errors=[],
         )
 
-    @mutation("Have the app that shows this code.", requires_session())
+    @mutation("Have the app that shows this code.", requires_session(), recent=True)
     async def finish_totp_enrolment(
         self,
         info: Info,

@@ -11,14 +11,16 @@ from strawberry.types import Info as StrawberryInfo
 
 from app.access import Actor, SessionPrincipal
 from app.assembly import Services
+from app.federation.identities import Identity
+from app.federation.states import COOKIE, LIFETIME
 from app.flows.result import StepResult
 from app.flows.step import FlowRequest
 from app.http import Asked, Caller, SessionCookie
 from app.http.flows import flow_request, handed_over
 from app.metadata import Bags
+from app.paging import Page, PageRequest
 from app.sessions import Session, SignedIn
 from app.users import Email
-from app.users.paging import Page, PageRequest
 
 K = TypeVar("K")
 V = TypeVar("V")
@@ -66,8 +68,14 @@ class Context:
 
     def forget_loaded(self) -> None:
         """Let go of what has been read: a change makes it old."""
-        for name in ("emails", "bags", "private_bags", "sessions"):
+        for name in ("emails", "identities", "bags", "private_bags", "sessions"):
             vars(self).pop(name, None)
+
+    def remember_browser(self, secret: str) -> None:
+        """Let the browser keep the secret of a sign-in at a provider (SEC-074)."""
+        if self._cookie is not None:
+            age = int(LIFETIME.total_seconds())
+            self.response_headers.append(self._cookie.beside(COOKIE, secret, age))
 
     def forget_session(self) -> None:
         """Make the browser forget its cookie, on the listener that browsers use (SEC-108)."""
@@ -104,6 +112,16 @@ class Context:
 
         async def load(ids: list[UUID]) -> Sequence[list[Email]]:
             found = await self.services.users.emails_of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
+    def identities(self) -> Loader[UUID, list[Identity]]:
+        """Identities at providers by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[list[Identity]]:
+            found = await self.services.federation.identities_of(ids)
             return [found[user_id] for user_id in ids]
 
         return Loader(load)

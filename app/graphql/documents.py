@@ -47,6 +47,12 @@ class Document:
     introspects: bool
     plan: Plan | None
 
+    def named(self, name: str | None) -> str:
+        """Name an operation for the metrics: by its root field, since callers choose its name."""
+        asked = self.operations.get(name) or next(iter(self.operations.values()))
+        fields = asked.root_fields
+        return f"graphql {fields[0]}" if len(fields) == 1 else "graphql several"
+
 
 @dataclass(frozen=True, slots=True)
 class Refused:

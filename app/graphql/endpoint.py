@@ -99,7 +99,9 @@ class GraphQLEndpoint:
     ) -> tuple[HTTPStatus, dict[str, Any]]:
         document = self._documents.of(request.text)
         if isinstance(document, Refused):
+            asked.operation = "graphql refused"
             return document.status, self._errors(asked, document.errors)
+        asked.operation = document.named(request.operation_name)
         if document.introspects and not self._may_introspect(context.caller):
             error = GraphQLError("Introspection needs a secret key here.", extensions=_FORBIDDEN)
             return HTTPStatus.BAD_REQUEST, self._errors(asked, [error])

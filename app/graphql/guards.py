@@ -89,9 +89,7 @@ class _RecentSignIn(BasePermission):
 
     def has_permission(self, source: Any, info: Info, **_: Any) -> bool:  # noqa: ANN401, ARG002  # strawberry's
         """Let the service refuse."""
-        signed_in, service = info.context.signed_in, info.context.services.self_service
-        began_at = signed_in.session.created_at if signed_in else None
-        service.require_recent(began_at, service.graphql_max_age)
+        require_recent(info.context)
         return True
 
     @property
@@ -122,6 +120,17 @@ def requires_secret_key(*scopes: str) -> FieldExtension:
 def requires_session() -> FieldExtension:
     """Guard a field with a session."""
     return _Guard(_Session(), "Needs a session.")
+
+
+def require_recent(context: Any) -> None:  # noqa: ANN401  # the request's
+    """See that the session has begun lately, where only a part of a mutation asks for that.
+
+    Raises:
+        StepUpRequired: It has begun too long ago (SEC-037).
+    """
+    signed_in, service = context.signed_in, context.services.self_service
+    began_at = signed_in.session.created_at if signed_in else None
+    service.require_recent(began_at, service.graphql_max_age)
 
 
 def requires_recent_sign_in() -> FieldExtension:

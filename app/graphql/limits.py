@@ -20,7 +20,7 @@ from graphql import (
     SelectionSetNode,
 )
 
-from app.users.paging import DEFAULT_PAGE, MAX_PAGE
+from app.paging import DEFAULT_PAGE, MAX_PAGE
 
 MAX_CHARACTERS = 15_000
 MAX_TOKENS = 1_000
@@ -195,4 +195,4 @@ def _page_size(node: FieldNode) -> int:
     return DEFAULT_PAGE if node.name.value in _CONNECTIONS else 1
 
 
-_CONNECTIONS = frozenset({"users", "sessions"})
+_CONNECTIONS = frozenset({"users", "sessions", "webhookDeliveries", "auditLog"})

@@ -7,7 +7,7 @@ from uuid import UUID
 
 import strawberry
 
-from app.users.paging import MAX_PAGE, Page, PageRequest, Position
+from app.paging import MAX_PAGE, Page, PageRequest, Position
 
 __all__ = [
     "After",

@@ -5,12 +5,14 @@ from graphql import GraphQLSchema
 from strawberry.schema.config import StrawberryConfig
 
 from app.graphql.account import AccountMutations
+from app.graphql.audit import AuditQueries
 from app.graphql.claim_templates import JwtTemplateMutations, JwtTemplateQueries
 from app.graphql.core import core_schema
 from app.graphql.errors import ERROR_TYPES
 from app.graphql.flow_types import STATE_TYPES
 from app.graphql.flows import FlowMutations
 from app.graphql.guards import RequiresRecentSignIn, RequiresSecretKey, RequiresSession, Solo
+from app.graphql.identities import IdentityMutations
 from app.graphql.passwords import PasswordMutations
 from app.graphql.scalars import SCALARS
 from app.graphql.secret_keys import SecretKeyMutations, SecretKeyQueries
@@ -18,6 +20,7 @@ from app.graphql.server_info import ServerQueries
 from app.graphql.sessions import SessionMutations, SessionQueries
 from app.graphql.signing_keys import SigningKeyMutations, SigningKeyQueries
 from app.graphql.users import UserMutations, UserQueries
+from app.graphql.webhooks import WebhookMutations, WebhookQueries
 
 
 @strawberry.type(description="Questions. What needs a secret key says so by a directive.")
@@ -28,6 +31,8 @@ class Query(
     JwtTemplateQueries,
     ServerQueries,
     SigningKeyQueries,
+    WebhookQueries,
+    AuditQueries,
 ):
     """Every question."""
 
@@ -38,10 +43,12 @@ class Mutation(
     UserMutations,
     PasswordMutations,
     AccountMutations,
+    IdentityMutations,
     SessionMutations,
     SecretKeyMutations,
     JwtTemplateMutations,
     SigningKeyMutations,
+    WebhookMutations,
 ):
     """Every change."""
 

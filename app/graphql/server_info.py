@@ -4,6 +4,7 @@ import strawberry
 
 from app.graphql.context import Info
 from app.graphql.errors import MetadataBag
+from app.graphql.flow_types import Provider
 from app.metadata.changes import Bag
 
 
@@ -25,6 +26,9 @@ class ServerInfo:
     email_max_length: int = strawberry.field(description="Longest address, in characters.")
     username_min_length: int = strawberry.field(description="Shortest user name.")
     username_max_length: int = strawberry.field(description="Longest user name.")
+    providers: list[Provider] = strawberry.field(
+        description="The providers that one can sign in with, in the order to show them."
+    )
     metadata_limits: list[MetadataLimit] = strawberry.field(description="The caps of the bags.")
 
 
@@ -44,6 +48,10 @@ class ServerQueries:
             email_max_length=config.email.max_length,
             username_min_length=config.username.min_length,
             username_max_length=config.username.max_length,
+            providers=[
+                Provider(id=strawberry.ID(one.id), name=one.display_name)
+                for one in info.context.services.federation.providers()
+            ],
             metadata_limits=[
                 MetadataLimit(bag=MetadataBag[bag.name], max=limit.max, unit=limit.unit)
                 for bag, limit in limits

@@ -34,6 +34,17 @@ Text = strawberry.Maybe[str | None]
 Bag = strawberry.Maybe[JSON | None]
 
 
+@strawberry.input(description="Who somebody is at a provider.")
+class IdentityKeyInput:
+    """What a provider calls somebody."""
+
+    provider: str = strawberry.field(description="The provider's id.")
+    subject: str = strawberry.field(description="What the provider calls the user.")
+    issuer: strawberry.Maybe[str | None] = strawberry.field(
+        description="Who vouches there; left out where the provider has one issuer."
+    )
+
+
 @strawberry.input(one_of=True, description="One way to name a user.")
 class UserBy:
     """A way to name a user."""
@@ -41,6 +52,9 @@ class UserBy:
     id: strawberry.Maybe[strawberry.ID] = strawberry.field(description="UUID.")
     email: strawberry.Maybe[str] = strawberry.field(description="Any address, however spelled.")
     username: strawberry.Maybe[str] = strawberry.field(description="User name, however spelled.")
+    identity: strawberry.Maybe[IdentityKeyInput] = strawberry.field(
+        description="Who they are at a provider."
+    )
 
 
 @strawberry.input(description="An address to give to a user.")
@@ -185,6 +199,9 @@ class UserFilterInput:
     email: Text = strawberry.field(description="An address, however spelled.")
     email_verified: strawberry.Maybe[bool | None] = strawberry.field(
         description="Whether the primary address is verified."
+    )
+    identity_provider: Text = strawberry.field(
+        description="The id of a provider that they have an identity at."
     )
     created_after: strawberry.Maybe[datetime | None] = strawberry.field(description="Later than.")
     created_before: strawberry.Maybe[datetime | None] = strawberry.field(

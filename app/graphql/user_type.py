@@ -1,5 +1,6 @@
 """The user and the three bags, as the schema shows them."""
 
+import asyncio
 from datetime import datetime
 from typing import Annotated, Self, cast
 from uuid import UUID
@@ -10,6 +11,7 @@ from app import strictjson
 from app.claims.gjson import get
 from app.graphql.context import Info
 from app.graphql.guards import requires_secret_key
+from app.graphql.identity_type import IdentityType
 from app.graphql.paging import After, Connection, First, page_request
 from app.graphql.scalars import JSON, raw
 from app.graphql.session_type import SessionType
@@ -141,6 +143,16 @@ class UserType:
         """Give the primary address."""
         found = await info.context.emails.load(self.user_id)
         return next((EmailType.of(email) for email in found if email.is_primary), None)
+
+    @strawberry.field(description="Who they are at providers, oldest first.")
+    async def identities(self, info: Info) -> list[IdentityType]:
+        """Give the identities."""
+        context = info.context
+        found, emails = await asyncio.gather(
+            context.identities.load(self.user_id), context.emails.load(self.user_id)
+        )
+        provider = context.services.federation.provider
+        return [IdentityType.of(one, provider(one.provider), emails) for one in found]
 
     @strawberry.field(
         description="Their live sessions, newest first. Read: the user themself, and secret keys "

@@ -7,13 +7,14 @@ import strawberry
 from app.errors import Forbidden, NotFound
 from app.graphql.context import Context, Info
 from app.graphql.errors import UserError
-from app.graphql.guards import requires_secret_key, requires_session
+from app.graphql.guards import require_recent, requires_secret_key, requires_session
 from app.graphql.inputs import given, id_of
 from app.graphql.mutation import mutation
 from app.graphql.paging import After, Before, Connection, First, Last, page_request
 from app.graphql.user_inputs import (
     CreateUserInput,
     EmailInput,
+    IdentityKeyInput,
     UpdateMeInput,
     UpdateUserInput,
     UserBy,
@@ -22,6 +23,8 @@ from app.graphql.user_inputs import (
     UserOrderType,
 )
 from app.graphql.user_type import EmailType, UserType
+from app.metadata import UNSET
+from app.selfservice import Oneself
 from app.users import Account, UserOrder
 
 UserId = Annotated[strawberry.ID, strawberry.argument(description="The user's UUID.")]
@@ -70,7 +73,7 @@ class UserQueries:
         return None
 
     @strawberry.field(
-        description="A user by id, address or name; null where there is none.",
+        description="A user by id, address, name or identity; null where there is none.",
         extensions=[requires_secret_key("users:read")],
     )
     async def user(
@@ -114,7 +117,8 @@ class UserMutations:
     """Changes of users."""
 
     @mutation(
-        "Change what is yours. `unsafeMetadata` is merged (RFC 7396); null for the bag clears it.",
+        "Change what is yours. `unsafeMetadata` is merged (RFC 7396); null for the bag clears it. "
+        "Another user name needs a recent sign-in, and goes only if you can still sign in.",
         requires_session(),
     )
     async def update_me(
@@ -124,10 +128,15 @@ class UserMutations:
     ) -> UserPayload:
         """Change the caller."""
         context = info.context
-        wanted = input.if_metadata_version
-        account, bags = await context.services.users.update_own(
-            context.actor,
-            input.profile(),
+        changes, wanted = input.profile(), input.if_metadata_version
+        if context.signed_in and changes.username not in (
+            UNSET,
+            context.signed_in.account.username,
+        ):
+            require_recent(context)
+        account, bags = await context.services.self_service.update(
+            Oneself(context.actor),
+            changes,
             given(input.unsafe_metadata),
             wanted.value if wanted else None,
         )
@@ -247,12 +256,21 @@ class UserMutations:
         return DeletePayload(deleted_id=email_id, user_errors=[])
 
 
+async def _find_by_identity(context: Context, key: IdentityKeyInput) -> Account | None:
+    issuer = key.issuer.value if key.issuer else None
+    services = context.services
+    owner = await services.federation.owner_of(key.provider, key.subject, issuer)
+    return await services.users.by_id(owner) if owner else None
+
+
 async def _find(context: Context, by: UserBy) -> Account | None:
     users = context.services.users
     if by.email is not None:
         return await users.by_email(by.email.value)
     if by.username is not None:
         return await users.by_username(by.username.value)
+    if by.identity is not None:
+        return await _find_by_identity(context, by.identity.value)
     try:
         return await users.by_id(id_of(by.id.value if by.id else "", "by"))
     except NotFound:

@@ -6,7 +6,7 @@ import re
 from functools import lru_cache
 from typing import Any
 
-from app.access import Origin
+from app.access import Actor, Origin
 from app.config.sections import ClientAddress
 
 Scope = dict[str, Any]
@@ -18,13 +18,26 @@ _SINGLE = (b"host", b"authorization", b"content-type", b"content-length", b"orig
 class Asked:
     """What a request says of itself; its headers by lower-case name, the last of a name winning."""
 
-    __slots__ = ("_ip", "headers", "method", "path", "peer", "repeated", "request_id", "scope")
+    __slots__ = (
+        "_ip",
+        "actor",
+        "headers",
+        "method",
+        "operation",
+        "path",
+        "peer",
+        "repeated",
+        "request_id",
+        "scope",
+    )
 
     def __init__(self, scope: Scope, ip: ClientAddress) -> None:
         headers = scope["headers"]
         self.scope = scope
         self.method: str = scope["method"]
         self.path: str = scope["path"]
+        self.operation = ""
+        self.actor: Actor | None = None
         self.headers: dict[bytes, bytes] = dict(headers)
         self.repeated = len(self.headers) != len(headers) and _has_repeated(headers)
         # A socket that takes both families writes IPv4 as a mapped address (RFC 4291 §2.5.5.2).

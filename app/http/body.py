@@ -8,6 +8,9 @@ from app import strictjson
 from app.http.asked import Asked
 
 MAX_BODY = 128 * 1024
+MAX_SAML = 1024 * 1024
+"""What the callback of SAML takes."""
+
 Receive = Callable[[], Awaitable[dict[str, Any]]]
 
 
@@ -49,7 +52,7 @@ def is_json(asked: Asked) -> bool:
 
 def too_large() -> BodyRefused:
     """Make the refusal of a body that is too long."""
-    message = f"The body is longer than {MAX_BODY // 1024} KiB."
+    message = "The body is longer than may be sent here."
     return BodyRefused(HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "body_too_large", message)
 
 

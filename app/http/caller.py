@@ -42,10 +42,11 @@ class Callers:
             found = await self.sessions.authenticate(token, touch=touch, with_subject=with_subject)
             if isinstance(found, SignedIn):
                 principal = SessionPrincipal(found.session.id, found.session.user_id)
-                actor = Actor(principal, key, None, asked.origin, refused)
+                actor = asked.actor = Actor(principal, key, None, asked.origin, refused)
                 return Caller(actor, found, by_cookie=token is not bearer)
             fault = fault or found
-        return Caller(Actor(None, key, fault, asked.origin, refused))
+        actor = asked.actor = Actor(None, key, fault, asked.origin, refused)
+        return Caller(actor)
 
     def token_in_cookie(self, asked: Asked, name: str | None = None) -> str | None:
         """Find the session token among the request's cookies, or the one of another name."""

@@ -10,13 +10,15 @@ from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
 from http import HTTPStatus
 from typing import Any
+from uuid import UUID
 
 from app.config.sections import Config
 from app.http.answer import NO_STORE, TOLD, Send, answer, problem, status_of
 from app.http.asked import KEY, Asked, Scope
-from app.http.body import MAX_BODY, BodyRefused, Receive, too_large
+from app.http.body import MAX_BODY, MAX_SAML, BodyRefused, Receive, too_large
 from app.http.listener import Listener
 from app.logs import RequestLog
+from app.metrics import Metrics
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 MAX_HEADERS = 100
@@ -24,6 +26,10 @@ MAX_HEADER_BYTES = 16 * 1024
 MAX_PATH = 2048
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+_LONGER = {"/saml/callback": MAX_SAML}  # SEC-104
+_FROM_PROVIDERS = frozenset({"/thirdparty/callback", "/saml/callback"})
+"""Where pages of providers send forms; nothing there rests on the session's cookie (SEC-107)."""
+
 _EXPOSED = (
     "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "X-Session-Lifetime, X-Session-Retention"
@@ -35,11 +41,14 @@ _log = logging.getLogger("sekisho.http")
 class Gate:
     """Stands before a listener's application."""
 
-    def __init__(self, app: App, listener: Listener, config: Config, log: RequestLog) -> None:
+    def __init__(
+        self, app: App, listener: Listener, config: Config, log: RequestLog, metrics: Metrics
+    ) -> None:
         self._app = app
         self._listener = listener
         self._ip = config.server.ip
         self._log = log if config.log.requests else None
+        self._metrics = metrics
         self._log_health = config.log.log_health_and_metrics
         self._always = _always(listener)
         self._exposed = _exposed(config)
@@ -66,7 +75,9 @@ class Gate:
         except Exception as error:  # noqa: BLE001  # the last place to turn a defect into an answer
             await _fail(answering, asked, error)
         finally:
-            self._note(asked, answering.status, started)
+            seconds = time.perf_counter() - started
+            self._metrics.request(self._listener.name, _operation(asked), answering.status, seconds)
+            self._note(asked, answering.status, seconds)
 
     def _refusal(self, asked: Asked) -> BodyRefused | None:
         """Judge what can be judged before anything is read; None where nothing is wrong."""
@@ -93,9 +104,11 @@ class Gate:
             status = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
             return BodyRefused(status, "unsupported_media_type", "Send the body uncompressed.")
         length = headers.get(b"content-length")
-        if length is not None and (not length.isdigit() or int(length[:20]) > MAX_BODY):
+        most = _LONGER.get(asked.path, MAX_BODY)
+        if length is not None and (not length.isdigit() or int(length[:20]) > most):
             return too_large()
-        if b"cookie" in headers and self._is_cross_site(asked):
+        is_invited = self._listener.is_public and asked.path in _FROM_PROVIDERS
+        if b"cookie" in headers and not is_invited and self._is_cross_site(asked):
             status = HTTPStatus.FORBIDDEN
             return BodyRefused(status, "cross_site", "Another site may not do this here.")
         return None
@@ -155,7 +168,7 @@ class Gate:
             return [(b"access-control-allow-origin", b"*")]
         return []
 
-    def _note(self, asked: Asked, status: int, started: float) -> None:
+    def _note(self, asked: Asked, status: int, seconds: float) -> None:
         if self._log is None or (asked.path.startswith(_HEALTH) and not self._log_health):
             return
         self._log.write(
@@ -168,10 +181,31 @@ class Gate:
                 "address": asked.address,
                 "method": asked.method,
                 "path": asked.path,
+                "operation": _operation(asked),
+                **_who(asked),
                 "status": status,
-                "ms": round((time.perf_counter() - started) * 1000, 3),
+                "ms": round(seconds * 1000, 3),
             }
         )
+
+
+def _who(asked: Asked) -> dict[str, UUID]:
+    """Name who has asked, by ids, which open nothing."""
+    actor = asked.actor
+    found: dict[str, UUID] = {}
+    if actor is not None and actor.session is not None:
+        found |= {"session_id": actor.session.id, "user_id": actor.session.user_id}
+    if actor is not None and actor.secret_key is not None:
+        found["secret_key_id"] = actor.secret_key.id
+    return found
+
+
+def _operation(asked: Asked) -> str:
+    """Name what was asked for by names of ours alone, so that callers make no series (SEC-126)."""
+    if asked.operation:
+        return asked.operation
+    template = asked.scope.get("path_template")
+    return f"{asked.method} {template}" if template and asked.method in _METHODS else "other"
 
 
 class _Answering:

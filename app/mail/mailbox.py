@@ -10,8 +10,8 @@ from app.clock import Clock
 from app.ids import new_id
 from app.mail.message import Letter
 from app.mail.outcomes import Outcome
-from app.mail.sealing import Sealing
 from app.persistence import Row, fetch, fetch_row, transaction
+from app.sealing import Sealing
 
 KEPT = 100
 _COLUMNS = "id, recipient, sealed_content, sent_at"

@@ -16,9 +16,9 @@ from app import strictjson
 from app.clock import Clock
 from app.ids import new_id
 from app.mail.outcomes import Outcome
-from app.mail.sealing import Sealing
 from app.mail.templates import Template
 from app.persistence import fetch, fetch_row, transaction
+from app.sealing import Sealing
 
 LEASE = timedelta(minutes=3)
 """Thrice as long as a mail may take, so that clocks may differ by a minute."""

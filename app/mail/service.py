@@ -16,9 +16,11 @@ from app.mail.mailbox import Mailbox
 from app.mail.message import Letter, MailAddress
 from app.mail.outbox import LEASE, MOST_ATTEMPTS, Draft, Outbox, Taken
 from app.mail.outcomes import Outcome
-from app.mail.sealing import Sealing
 from app.mail.smtp import SmtpServer
 from app.mail.templates import CARRY_A_CODE, LONGEST_VALUE, Template, Templates, values_of
+from app.mail.told import told_of
+from app.sealing import Sealing
+from app.webhooks import Events
 
 LATEST = timedelta(hours=24)
 """How long a mail without an end of its own may wait."""
@@ -42,19 +44,22 @@ class Mail:
     """Sends mail: codes, notices, and word of what was attempted.
 
     Attributes:
+        service: What the deployment calls itself.
         carrier: Who takes the mail; None where delivery is switched off.
         mailbox: Where it is kept instead of being sent; None but in development without SMTP.
     """
 
+    service: str
     templates: Templates
     outbox: Outbox
+    events: Events
     sender: MailAddress
     carrier: Carrier | None
     mailbox: Mailbox | None
     clock: Clock
 
     @classmethod
-    def of(cls, config: Config, sealer: Sealing, clock: Clock) -> "Mail":
+    def of(cls, config: Config, sealer: Sealing, events: Events, clock: Clock) -> "Mail":
         """Build the service as it is configured.
 
         Raises:
@@ -68,8 +73,9 @@ class Mail:
         carrier: Carrier | None = mailbox
         if settings.enabled and settings.smtp.host:
             carrier = SmtpServer(settings.smtp, sender.domain)
-        templates = Templates(config.service.name, folder)
-        return cls(templates, Outbox(sealer, clock), sender, carrier, mailbox, clock)
+        service = config.service.name
+        templates, outbox = Templates(service, folder), Outbox(sealer, clock)
+        return cls(service, templates, outbox, events, sender, carrier, mailbox, clock)
 
     def language(self, *wishes: str | None) -> str:
         """Choose a language there are texts in.
@@ -90,6 +96,9 @@ class Mail:
     ) -> UUID | None:
         """Queue a mail in the caller's transaction; it leaves once that is committed, or never.
 
+        Where delivery is switched off the event of it says all that the mail would, so that its
+        receiver can send it; otherwise no code is in it (SEC-043).
+
         Args:
             template: Which mail.
             recipient: One address.
@@ -106,11 +115,14 @@ class Mail:
         """
         MailAddress.of(recipient)
         said = self._said(template, values or {}, expires_at)
-        if self.carrier is None:
+        now, spoken = self.clock(), self.language(language)
+        draft = Draft(template, spoken, recipient.strip(), said, expires_at or now + LATEST)
+        content = self.templates.render(template, spoken, said)
+        is_delegated = self.carrier is None
+        told = told_of(draft, content, self.service, now, is_delegated=is_delegated)
+        await self.events.record("email.send", told)
+        if is_delegated:
             return None
-        ends = expires_at or self.clock() + LATEST
-        spoken = self.language(language)
-        draft = Draft(template, spoken, recipient.strip(), said, ends)
         return (await self.outbox.put(draft)).id
 
     async def test(self, recipient: str, language: str = DEFAULT) -> Outcome | None:

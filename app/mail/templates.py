@@ -9,6 +9,7 @@ import string
 import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from html import escape
 from pathlib import Path
 from typing import Any, Literal, get_args
@@ -23,25 +24,37 @@ Template = Literal[
     "recovery",
     "email_login_attempted",
     "email_registration_attempted",
+    "password_create",
     "password_update",
+    "password_delete",
     "primary_email_update",
     "email_create",
     "email_delete",
+    "username_update",
+    "username_delete",
     "passkey_create",
+    "passkey_delete",
     "mfa_create",
     "mfa_delete",
+    "recovery_codes_create",
+    "identity_create",
+    "identity_delete",
     "test",
 ]
-"""The mails there are; the first three carry a code."""
+"""The mails there are: three that carry a code, two that tell of an attempt, and notices."""
 
 TEMPLATES: tuple[Template, ...] = get_args(Template)
 CARRY_A_CODE: tuple[Template, ...] = TEMPLATES[:3]
+ATTEMPTS: tuple[Template, ...] = TEMPLATES[3:5]
 LONGEST_VALUE = 254
 _VALUES: dict[Template, tuple[str, ...]] = {
     **dict.fromkeys(CARRY_A_CODE, ("code", "minutes")),
     "primary_email_update": ("old_address", "new_address"),
     "email_create": ("new_address",),
     "email_delete": ("deleted_address",),
+    "username_update": ("new_username",),
+    "identity_create": ("provider",),
+    "identity_delete": ("provider",),
 }
 _TEXTS = Path(__file__).parent / "texts"
 _LAYOUT = "layout.html"
@@ -82,6 +95,9 @@ class _Wording:
     html: _Pattern | None
 
 
+_Wordings = Mapping[tuple[str, Template], _Wording]
+
+
 def values_of(template: Template) -> tuple[str, ...]:
     """Name the values that a mail needs, beside the name of the service."""
     return _VALUES.get(template, ())
@@ -100,21 +116,16 @@ class Templates:
         Raises:
             MailTemplatesRefused: A text cannot be read, or asks for what there is not.
         """
-        words = _read_all(_TEXTS)
-        layout = _TEXTS / _LAYOUT
+        wordings, layout = _ours(), _TEXTS / _LAYOUT
         if folder is not None:
             if not folder.is_dir():
                 raise MailTemplatesRefused(f"email_delivery.templates_dir: {folder} is no folder.")
-            words = _merged(words, _read_all(folder))
+            wordings = _all_wordings(_merged(_read_all(_TEXTS), _read_all(folder)))
             layout = folder / _LAYOUT if (folder / _LAYOUT).is_file() else layout
         self._service = service
         self._layout = _pattern(_content(layout), _LAYOUT_VALUES, str(layout))
-        self._wordings = {
-            (language, template): wording
-            for language, mails in words.items()
-            for template, wording in _wordings(language, mails).items()
-        }
-        self.languages = tuple(sorted(words))
+        self._wordings = wordings
+        self.languages = tuple(sorted({language for language, _ in wordings}))
 
     def render(self, template: Template, language: str, values: Mapping[str, str]) -> Content:
         """Write a mail; what a language lacks is said in English."""
@@ -150,6 +161,20 @@ def _as_html(text: str) -> str:
 def _harmless(value: str) -> str:
     """Cut a value and blank out what is not seen: controls, and what turns text around."""
     return "".join(c if is_printable(c) else " " for c in value[:LONGEST_VALUE])
+
+
+@cache
+def _ours() -> _Wordings:
+    """Read our own texts, once: they come with the code."""
+    return _all_wordings(_read_all(_TEXTS))
+
+
+def _all_wordings(words: Mapping[str, _Words]) -> _Wordings:
+    return {
+        (language, template): wording
+        for language, mails in words.items()
+        for template, wording in _wordings(language, mails).items()
+    }
 
 
 def _read_all(folder: Path) -> dict[str, _Words]:

@@ -6,6 +6,7 @@ raised out of the outermost rolls everything back.
 
 from app.persistence.database import (
     connect,
+    copy_rows,
     disconnect,
     exclusive,
     fetch,
@@ -13,21 +14,26 @@ from app.persistence.database import (
     fetch_row,
     in_transaction,
     is_reachable,
+    pool_use,
     savepoint,
+    snapshot,
     speaks,
     transaction,
 )
 from app.persistence.engine import Row
 from app.persistence.errors import DatabaseUnavailable, NotUnique, SchemaRefused
 from app.persistence.migrations import Migrations
+from app.persistence.skew import ClockWatch
 
 __all__ = [
+    "ClockWatch",
     "DatabaseUnavailable",
     "Migrations",
     "NotUnique",
     "Row",
     "SchemaRefused",
     "connect",
+    "copy_rows",
     "disconnect",
     "exclusive",
     "fetch",
@@ -35,7 +41,9 @@ __all__ = [
     "fetch_row",
     "in_transaction",
     "is_reachable",
+    "pool_use",
     "savepoint",
+    "snapshot",
     "speaks",
     "transaction",
 ]

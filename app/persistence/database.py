@@ -18,6 +18,8 @@ from app.persistence.sqlite import LongLivedSqlite
 TABLES = (
     "app.audit.tables",
     "app.credentials.tables",
+    "app.federation.saml.tables",
+    "app.federation.tables",
     "app.flows.tables",
     "app.keys.tables",
     "app.mail.tables",
@@ -26,6 +28,7 @@ TABLES = (
     "app.sessions.tables",
     "app.templates.tables",
     "app.users.tables",
+    "app.webhooks.tables",
 )
 """Where the tables stand, by name: this layer imports no domain."""
 
@@ -58,6 +61,11 @@ def transaction() -> AbstractAsyncContextManager[None]:
     return _engine().open_transaction()
 
 
+def snapshot() -> AbstractAsyncContextManager[None]:
+    """Read everything inside as of one moment, without holding up who writes."""
+    return _engine().open_snapshot()
+
+
 @asynccontextmanager
 async def savepoint() -> AsyncIterator[None]:
     """Guard a part of the open transaction: an error raised out of it undoes that part alone."""
@@ -82,6 +90,11 @@ async def fetch_row(sql: str, *args: Any) -> Row | None:  # noqa: ANN401  # what
     return await _engine().fetch_row(sql, args)
 
 
+async def copy_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+    """Write many rows at once, in the open transaction; the names come from code alone."""
+    await _engine().copy(table, columns, rows)
+
+
 async def fetch_composed(query: QueryString) -> Sequence[Row]:
     """Run a statement that was composed of parts."""
     engine = _engine()
@@ -102,6 +115,11 @@ def in_transaction() -> bool:
 def speaks() -> Dialect:
     """Say which dialect of SQL the open database speaks."""
     return _engine().dialect
+
+
+def pool_use() -> tuple[int, int]:
+    """Say how many connections there are, and how many of them are at work."""
+    return _engine().pool_use()
 
 
 async def is_reachable() -> bool:

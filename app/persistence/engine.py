@@ -29,11 +29,20 @@ class Engine(Protocol):
     async def fetch_row(self, sql: str, args: Sequence[Any]) -> Row | None:
         """Run one look-up by key on the shortest way there is."""
 
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write many rows at once, inside the open transaction."""
+
     async def lock(self, name: str) -> None:
         """Hold a named lock until the open transaction ends."""
+
+    def pool_use(self) -> tuple[int, int]:
+        """Say how many connections there are, and how many of them are at work."""
 
     def transaction_exists(self) -> bool:
         """Say whether a transaction is open in this task."""
 
     def open_transaction(self) -> AbstractAsyncContextManager[Any]:
         """Begin a transaction, or join the open one."""
+
+    def open_snapshot(self) -> AbstractAsyncContextManager[Any]:
+        """Let everything read inside be of one moment, and nobody wait for it."""

@@ -1,5 +1,6 @@
 """PostgreSQL: Piccolo's engine over a warmed asyncpg pool."""
 
+import asyncio
 import contextlib
 import hashlib
 from collections.abc import AsyncIterator, Sequence
@@ -30,6 +31,9 @@ _STATEMENT_TIMEOUT = "10s"
 _PATIENCE = 12.0
 """Seconds to wait for a free connection, or for a server that keeps silent past its own limit."""
 
+_COPY_PATIENCE = 300.0
+"""Seconds for one batch of rows: nobody waits for an answer meanwhile."""
+
 _MOST_SPARES = 4
 
 
@@ -51,6 +55,9 @@ class PooledPostgres(PostgresEngine):
         # which costs nearly as much as the look-up itself.
         self._spares: list[Any] = []
         self._most_spares = min(_MOST_SPARES, settings.pool // 2)
+        # Transactions leave as many connections alone: a look-up that had to wait for one of them
+        # would wait for all of its statements, and for its commit.
+        self._transactions = asyncio.Semaphore(settings.pool - self._most_spares)
 
     async def check_version(self) -> None:
         """Do nothing here: Piccolo would open a connection just to ask."""
@@ -83,6 +90,12 @@ class PooledPostgres(PostgresEngine):
             while self._spares:
                 await _give_back(pool, self._spares.pop())
             await pool.close()
+
+    def pool_use(self) -> tuple[int, int]:
+        """Count the connections; those set aside for look-ups are at work only while one runs."""
+        pool = self._pool
+        idle = pool.get_idle_size() + len(self._spares)
+        return pool.get_size(), pool.get_size() - idle
 
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Run one statement."""
@@ -146,6 +159,20 @@ class PooledPostgres(PostgresEngine):
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         return await self.fetch(sql, args)
 
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Write rows by COPY, which is several times as fast as statements."""
+        open_one = self.current_transaction.get()
+        if open_one is None:
+            raise RuntimeError("rows are copied outside a transaction")
+        try:
+            await open_one.connection.copy_records_to_table(
+                table, records=rows, columns=columns, timeout=_COPY_PATIENCE
+            )
+        except asyncpg.UniqueViolationError as error:
+            raise NotUnique(error.constraint_name or "") from error
+        except _UNREACHABLE as error:
+            raise DatabaseUnavailable from error
+
     async def lock(self, name: str) -> None:
         """Hold an advisory lock until the transaction ends."""
         number = int.from_bytes(hashlib.sha256(name.encode()).digest()[:8], signed=True)
@@ -160,20 +187,47 @@ class PooledPostgres(PostgresEngine):
         if self.current_transaction.get() is not None:
             yield
             return
+        async with self._turn(), self._connection() as connection:
+            try:
+                async with connection.transaction():
+                    token = self.current_transaction.set(_Open(self, connection))
+                    try:
+                        yield
+                    finally:
+                        self.current_transaction.reset(token)
+            except _UNREACHABLE as error:
+                raise DatabaseUnavailable from error
+
+    @asynccontextmanager
+    async def open_snapshot(self) -> AsyncIterator[None]:
+        """Begin a transaction that sees what there was, and changes nothing."""
+        async with self.open_transaction():
+            await self.fetch("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY", ())
+            yield
+
+    @asynccontextmanager
+    async def _turn(self) -> AsyncIterator[None]:
+        """Wait until one more transaction may be open."""
+        try:
+            async with asyncio.timeout(self._patience):
+                await self._transactions.acquire()
+        except TimeoutError as error:
+            raise DatabaseUnavailable from error
+        try:
+            yield
+        finally:
+            self._transactions.release()
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[asyncpg.Connection]:
+        """Take a connection, and give it back whatever happens to it in between."""
         pool = self._pool
         try:
             connection = await pool.acquire(timeout=self._patience)
         except _UNREACHABLE as error:
             raise DatabaseUnavailable from error
         try:
-            async with connection.transaction():
-                token = self.current_transaction.set(_Open(self, connection))
-                try:
-                    yield
-                finally:
-                    self.current_transaction.reset(token)
-        except _UNREACHABLE as error:
-            raise DatabaseUnavailable from error
+            yield connection
         finally:
             await _give_back(pool, connection)
 

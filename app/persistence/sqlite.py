@@ -14,8 +14,10 @@ import time
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import asynccontextmanager
+from contextvars import ContextVar
+from dataclasses import dataclass
 from datetime import datetime
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any, TypeVar
 from uuid import UUID
@@ -51,6 +53,7 @@ class LongLivedSqlite(SQLiteEngine):
         self._turn = asyncio.Lock()
         self._local = threading.local()
         self._connections: list[sqlite3.Connection] = []
+        self._seen: ContextVar[_Seen | None] = ContextVar("seen", default=None)
 
     async def open(self) -> None:
         """Open the file, make it a WAL database, and see that it is one."""
@@ -66,6 +69,10 @@ class LongLivedSqlite(SQLiteEngine):
             await self.close()
             raise DatabaseUnavailable(f"{self.path} is no database we can use.") from error
 
+    def pool_use(self) -> tuple[int, int]:
+        """Count the one connection that writes; it is at work while somebody has the turn."""
+        return 1, int(self._turn.locked())
+
     async def close(self) -> None:
         """Wait for what runs, then close every connection."""
         loop = asyncio.get_running_loop()
@@ -77,6 +84,11 @@ class LongLivedSqlite(SQLiteEngine):
     async def fetch(self, sql: str, args: Sequence[Any]) -> Sequence[Row]:
         """Run one statement in the open transaction, as a reader, or in one of its own."""
         translated = _translate(sql)
+        seen = self._seen.get()
+        if seen is not None:
+            return await _in_thread(
+                seen.thread, lambda: self._run(seen.connection, translated, args)
+            )
         if self.current_transaction.get() is not None:
             return await self._write(lambda: self._run(self._main, translated, args))
         if _reads(translated):
@@ -86,7 +98,7 @@ class LongLivedSqlite(SQLiteEngine):
 
     async def fetch_row(self, sql: str, args: Sequence[Any]) -> Row | None:
         """Run one look-up by key, here and now."""
-        if self.current_transaction.get() is not None:
+        if self.current_transaction.get() is not None or self._seen.get() is not None:
             rows = await self.fetch(sql, args)
             return rows[0] if rows else None
         rows = self._run(self._lookup, _translate(sql), args)
@@ -96,6 +108,12 @@ class LongLivedSqlite(SQLiteEngine):
         """Run what Piccolo has composed."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
         return await self.fetch(sql, args)
+
+    async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
+        """Insert rows one after the other; SQLite has nothing that is faster."""
+        names, marks = ", ".join(columns), ", ".join("?" for _ in columns)
+        sql = f"INSERT INTO {table} ({names}) VALUES ({marks})"
+        await self._write(lambda: self._run(self._main, sql, rows, many=True))
 
     async def lock(self, name: str) -> None:
         """Do nothing: a writing transaction holds the whole file already."""
@@ -118,6 +136,23 @@ class LongLivedSqlite(SQLiteEngine):
                 # left behind, and before the next transaction.
                 await asyncio.shield(self._write(self._abandon))
 
+    @asynccontextmanager
+    async def open_snapshot(self) -> AsyncIterator[None]:
+        """Read on a connection of its own, in a transaction that sees what there was."""
+        with ThreadPoolExecutor(1, "sqlite-snapshot") as thread:
+            connection = await _in_thread(thread, self._connect)
+            try:
+                for sql in ("PRAGMA query_only = 1", "BEGIN"):
+                    await _in_thread(thread, partial(self._run, connection, sql, ()))
+                token = self._seen.set(_Seen(thread, connection))
+                try:
+                    yield
+                finally:
+                    self._seen.reset(token)
+            finally:
+                self._connections.remove(connection)
+                await _in_thread(thread, connection.close)
+
     async def _write(self, work: Callable[[], T]) -> T:
         return await _in_thread(self._writer, work)
 
@@ -137,9 +172,12 @@ class LongLivedSqlite(SQLiteEngine):
         return self._run(self._local.connection, sql, args)
 
     @staticmethod
-    def _run(connection: sqlite3.Connection, sql: str, args: Sequence[Any]) -> list[dict[str, Any]]:
+    def _run(
+        connection: sqlite3.Connection, sql: str, args: Sequence[Any], *, many: bool = False
+    ) -> list[dict[str, Any]]:
         try:
-            return connection.execute(sql, args).fetchall()
+            run = connection.executemany if many else connection.execute
+            return run(sql, args).fetchall()
         except UnicodeEncodeError as error:
             raise TextUnstorable from error
         except sqlite3.IntegrityError as error:
@@ -182,6 +220,14 @@ _UNUSABLE = (
     sqlite3.SQLITE_NOTADB,
     sqlite3.SQLITE_CANTOPEN,
 )
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """An open snapshot."""
+
+    thread: ThreadPoolExecutor
+    connection: sqlite3.Connection
 
 
 class _Open(SQLiteTransaction):

@@ -12,8 +12,15 @@ from typing import Literal
 
 from app.config import sections
 
-Operation = Literal["passcode", "passcode_guess", "password", "otp", "token_exchange"]
-"""`passcode` is to mail a code, `passcode_guess` to enter one; `otp` is any second-factor code."""
+Operation = Literal[
+    "passcode", "passcode_guess", "password", "otp", "token_exchange", "ceremony", "passkey", "flow"
+]
+"""`passcode` is to mail a code, `passcode_guess` to enter one; `otp` is any second-factor code.
+
+`ceremony` is to ask for the options of WebAuthn, and `passkey` to show what an authenticator made
+of them; `flow` is to begin one. These are a network's alone: no stranger can use up what an account
+has (SEC-072).
+"""
 
 NOWHERE = "unknown"
 _IPV6_NETWORK = 64
@@ -65,6 +72,9 @@ def rules_of(config: sections.RateLimiter) -> Mapping[Operation, Rule]:
         "password": Rule((password,), network),
         "otp": Rule((otp, SECOND_FACTORS_PER_MINUTE), network),  # SEC-057
         "token_exchange": Rule(network=(exchange,)),
+        "ceremony": Rule(network=network),  # SEC-126
+        "passkey": Rule(network=network),  # SEC-069
+        "flow": Rule(network=(_window(config.flow_limits),)),  # SEC-126
     }
 
 

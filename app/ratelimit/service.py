@@ -5,14 +5,22 @@ import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 
+from app.access import Actor, Origin
+from app.audit import AuditLog
 from app.clock import Clock
 from app.config import sections
+from app.errors import RateLimited
+from app.ids import parse_id
 from app.keyedhash import KeyedHash
 from app.ratelimit.rules import Operation, Rule, Window, network_of, rules_of, rules_without_store
 from app.ratelimit.shared import RedisWindows, StoreAway
 from app.ratelimit.windows import MemoryWindows, Slot
 
+NOTED_FOR = timedelta(minutes=1)
+NOTED_AT_MOST = 20
+_FOR_KNOWN_BROWSERS: tuple[Operation, ...] = ("password", "passcode_guess")
 _WARN_EVERY = 60.0
 _log = logging.getLogger("sekisho.ratelimit")
 
@@ -41,10 +49,18 @@ class RateLimits:
     hash: KeyedHash
     memory: MemoryWindows
     shared: RedisWindows | None
+    noted: MemoryWindows
+    audit: AuditLog
     _alarm: _Alarm = field(default_factory=_Alarm)
 
     @classmethod
-    def of(cls, config: sections.RateLimiter, secrets: Sequence[str], clock: Clock) -> "RateLimits":
+    def of(
+        cls,
+        config: sections.RateLimiter,
+        secrets: Sequence[str],
+        clock: Clock,
+        audit: AuditLog,
+    ) -> "RateLimits":
         """Build the limits that *config* asks for."""
         rules = rules_of(config)
         return cls(
@@ -54,6 +70,8 @@ class RateLimits:
             hash=KeyedHash(secrets, "rate limits"),
             memory=MemoryWindows(clock),
             shared=RedisWindows(config.redis_config) if config.store == "redis" else None,
+            noted=MemoryWindows(clock),
+            audit=audit,
         )
 
     async def take(
@@ -75,21 +93,56 @@ class RateLimits:
                 name, so that both are refused alike (SEC-072). Empty where there is nobody.
             address: The client's address.
             known_browser: Whether the browser has shown a session or a trusted device of that very
-                account; it has a budget of its own, which strangers cannot use up (SEC-042).
+                account; its guesses have a budget of their own, which strangers cannot use up
+                (SEC-042). Mail and second factors have one budget, whoever asks (SEC-057, SEC-073).
 
         Returns:
             None where the attempt may be made.
         """
         if not self.enabled:
             return None
-        who = (f"{'known' if known_browser else 'any'}:{account}" if account else "", address)
+        apart = known_browser and operation in _FOR_KNOWN_BROWSERS
+        who = (f"{'known' if apart else 'any'}:{account}" if account else "", address)
         wait = await self._wait(operation, *who)
-        return Limited(max(1, math.ceil(wait))) if wait > 0 else None
+        if wait <= 0:
+            return None
+        self.audit.metrics.limit_hit(operation)
+        await self._note(operation, account, address)
+        return Limited(max(1, math.ceil(wait)))
+
+    async def charge(self, operation: Operation, *, address: str) -> None:
+        """Count what a client's network asks for, before it is looked at (SEC-069, SEC-126).
+
+        Raises:
+            RateLimited: It has asked too often.
+        """
+        limited = await self.take(operation, address=address)
+        if limited is not None:
+            raise RateLimited(limited.retry_after)
 
     async def close(self) -> None:
         """Let go of Redis."""
         if self.shared is not None:
             await self.shared.close()
+
+    async def _note(self, operation: Operation, account: str, address: str) -> None:
+        """Record that a limit is hit: once a minute of an account and network (SEC-118).
+
+        Of one network a few are recorded in a minute, whomever it tries, so that being refused
+        fills no table (SEC-126). What was typed to name an account is not repeated (SEC-116).
+        """
+        network = network_of(address)
+        who = (
+            Slot(self.hash.digest(operation, "noted", network, account), 1, NOTED_FOR),
+            Slot(self.hash.digest(operation, "noted", network), NOTED_AT_MOST, NOTED_FOR),
+        )
+        if self.noted.take(who) > 0:
+            return
+        actor = Actor(origin=Origin(address=address))
+        details = {"operation": operation}
+        await self.audit.record(
+            "rate_limit_exceeded", actor, subject=parse_id(account), details=details
+        )
 
     async def _wait(self, operation: Operation, account: str, address: str) -> float:
         if self.shared is None:

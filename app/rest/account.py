@@ -15,6 +15,7 @@ from app.rest.bodies import BodyInvalid
 from app.rest.delivering import Delivering
 from app.rest.given import Caller, Callers, PathText, Services, body
 from app.rest.shapes import (
+    Factors,
     OlderProfile,
     Profile,
     Refreshed,
@@ -43,7 +44,12 @@ async def me(services: Services, caller: Caller) -> Profile:
     signed_in = _required(caller)
     account, bags = signed_in.account, signed_in.bags
     emails = (await services.users.emails_of([account.id]))[account.id]
-    return profile(account, emails, bags)
+    passkeys, totp = await services.passkeys.list(account.id), await services.totp.of(account.id)
+    config = services.config
+    factors = Factors(passkeys, totp is not None, config.mfa, config.passkey.enabled)
+    identities = (await services.federation.identities_of([account.id]))[account.id]
+    shown = services.federation.shown(identities)
+    return profile(account, emails, bags, factors, shown)
 
 
 @get("/users/{user_id:str}", tags=["account"])

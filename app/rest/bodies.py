@@ -11,6 +11,7 @@ from app.clock import STORABLE_YEARS
 from app.errors import Invalid
 from app.ids import parse_id
 from app.metadata import UNSET, BagChanges
+from app.strictjson import Json
 from app.users import NewEmail, NewUser, ProfileChanges
 
 _BAGS = {
@@ -28,6 +29,20 @@ class BodyInvalid(Invalid):
 
     code = "body_invalid"
     message = "The body is not what this endpoint takes."
+
+
+def members(data: Json, *known: str) -> dict[str, Json]:
+    """Read an object that has no member but those that are known.
+
+    Raises:
+        BodyInvalid: It is no object, or has another member.
+    """
+    if not isinstance(data, dict):
+        raise BodyInvalid
+    unknown = next((name for name in data if name not in known), None)
+    if unknown is not None:
+        raise BodyInvalid(path=(unknown[:100],))
+    return data
 
 
 class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):

@@ -12,8 +12,6 @@ from msgspec import UNSET, Struct
 
 from app.access import Actor
 from app.config.sections import Mfa
-from app.credentials.passkey_values import Passkey
-from app.credentials.webauthn_json import written
 from app.errors import IdentityError
 from app.flows.errors import status_of
 from app.flows.inputs import Problem
@@ -21,7 +19,7 @@ from app.flows.person import Person
 from app.flows.result import Offered, ShownInput, StepResult
 from app.flows.states import ONLY_TYPED, LastLogin
 from app.flows.step import Action, State
-from app.rest.shapes import MfaConfig, Profile, profile, shown_claims
+from app.rest.shapes import Factors, profile, shown_claims
 from app.rest.user_agents import readable
 from app.sessions import Session
 
@@ -39,22 +37,6 @@ class SessionEntry(Struct, frozen=True, omit_defaults=True):
     user_agent_raw: str | None = None
     user_agent: str | None = None
     ip_address: str | None = None
-
-
-class WebauthnCredential(Struct, frozen=True, omit_defaults=True):
-    """A passkey or security key in a profile (§4.2)."""
-
-    id: str
-    public_key: str
-    attestation_type: str
-    aaguid: str
-    created_at: datetime
-    transports: list[str]
-    backup_eligible: bool
-    backup_state: bool
-    mfa_only: bool
-    name: str | None = None
-    last_used_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -168,39 +150,10 @@ def _shown(name: str, value: Json, viewer: Viewer) -> Json:
 
 def shown_person(person: Person, viewer: Viewer) -> dict[str, Json]:
     """Write the user (§4.2)."""
-    base: Profile = profile(person.account, person.emails, person.bags)
-    mfa = viewer.mfa
-    config = MfaConfig(
-        auth_app_set_up=person.has_totp,
-        totp_enabled=mfa.enabled and mfa.totp.enabled,
-        security_keys_enabled=mfa.enabled and mfa.security_keys.enabled,
-    )
-    passkeys = [one for one in person.passkeys if not one.is_mfa_only]
-    keys = [one for one in person.passkeys if one.is_mfa_only]
-    shown: dict[str, Json] = msgspec.to_builtins(
-        msgspec.structs.replace(base, mfa_config=config), builtin_types=(datetime, msgspec.Raw)
-    )
-    if passkeys and viewer.shows_passkeys:
-        shown["passkeys"] = [_credential(one) for one in passkeys]
-    if keys and mfa.security_keys.enabled:
-        shown["security_keys"] = [_credential(one) for one in keys]
-    return shown
-
-
-def _credential(passkey: Passkey) -> WebauthnCredential:
-    return WebauthnCredential(
-        id=passkey.credential_id,
-        public_key=written(passkey.public_key),
-        attestation_type=passkey.attestation_type,
-        aaguid=str(passkey.aaguid),
-        created_at=passkey.created_at,
-        transports=list(passkey.transports),
-        backup_eligible=passkey.is_backup_eligible,
-        backup_state=passkey.is_backed_up,
-        mfa_only=passkey.is_mfa_only,
-        name=passkey.name,
-        last_used_at=passkey.last_used_at,
-    )
+    factors = Factors(person.passkeys, person.has_totp, viewer.mfa, viewer.shows_passkeys)
+    shown = profile(person.account, person.emails, person.bags, factors, person.identities)
+    builtins: dict[str, Json] = msgspec.to_builtins(shown, builtin_types=(datetime, msgspec.Raw))
+    return builtins
 
 
 def _session(session: Session, viewer: Viewer) -> SessionEntry:

@@ -3,7 +3,18 @@
 from litestar.handlers import HTTPRouteHandler
 
 from app.http import Listener
-from app.rest import account, backend, flows, mailbox, quickstart, webauthn, wellknown
+from app.rest import (
+    account,
+    backend,
+    flows,
+    mailbox,
+    metrics,
+    quickstart,
+    saml,
+    thirdparty,
+    webauthn,
+    wellknown,
+)
 
 _EVERYWHERE = [
     wellknown.alive,
@@ -25,6 +36,16 @@ _PUBLIC = [
     flows.registration,
     flows.profile,
     flows.token_exchange,
+    thirdparty.begin,
+    thirdparty.finish,
+    thirdparty.finish_form,
+    thirdparty.redeem,
+    thirdparty.give_nonce,
+    thirdparty.accept_id_token,
+    saml.begin,
+    saml.form,
+    saml.finish,
+    saml.metadata,
     webauthn.related_origins,
     webauthn.begin_registration,
     webauthn.finish_registration,
@@ -34,7 +55,13 @@ _PUBLIC = [
     webauthn.rename,
     webauthn.delete_credential,
 ]
-_ADMIN = [backend.get_metadata, backend.patch_metadata, mailbox.page, mailbox.mail_alone]
+_ADMIN = [
+    metrics.metrics,
+    backend.get_metadata,
+    backend.patch_metadata,
+    mailbox.page,
+    mailbox.mail_alone,
+]
 
 
 def routes(listener: Listener) -> list[HTTPRouteHandler]:

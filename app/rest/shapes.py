@@ -4,12 +4,18 @@ Where the reference leaves out what is empty, the field has a default and the st
 """
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 import msgspec
 from msgspec import Struct, field
 
+from app import base64url
+from app.config.sections import Mfa
+from app.credentials.passkey_values import Passkey
+from app.federation.connector import Provider
+from app.federation.identities import Identity
 from app.metadata import Bags
 from app.sessions import Issued, Sessions, SignedIn
 from app.users import Account, Email
@@ -36,15 +42,6 @@ class NamedBags(Struct, frozen=True, omit_defaults=True):
     unsafe_metadata: Json = None
 
 
-class ProfileEmail(Struct, frozen=True):
-    """An address in a profile."""
-
-    id: str
-    address: str
-    is_verified: bool
-    is_primary: bool
-
-
 class ProfileUsername(Struct, frozen=True):
     """A user name in a profile."""
 
@@ -52,6 +49,29 @@ class ProfileUsername(Struct, frozen=True):
     username: str
     created_at: datetime
     updated_at: datetime
+
+
+class ProfileIdentity(Struct, frozen=True):
+    """Who the user is at a provider: `id` is what the provider calls them."""
+
+    id: str
+    provider: str
+    identity_id: str
+
+
+class ProfileEmail(Struct, frozen=True, omit_defaults=True):
+    """An address in a profile, and the identities that stand for it.
+
+    Attributes:
+        identity: The first of them, for older clients.
+    """
+
+    id: str
+    address: str
+    is_verified: bool
+    is_primary: bool
+    identity: ProfileIdentity | None = None
+    identities: list[ProfileIdentity] = field(default_factory=list)
 
 
 class MfaConfig(Struct, frozen=True):
@@ -62,16 +82,35 @@ class MfaConfig(Struct, frozen=True):
     security_keys_enabled: bool = False
 
 
+class WebauthnCredential(Struct, frozen=True, omit_defaults=True):
+    """A passkey or security key, in the reference's shape."""
+
+    id: str
+    public_key: str
+    attestation_type: str
+    aaguid: str
+    created_at: datetime
+    transports: list[str]
+    backup_eligible: bool
+    backup_state: bool
+    mfa_only: bool
+    name: str | None = None
+    last_used_at: datetime | None = None
+
+
 class Profile(Struct, frozen=True, omit_defaults=True):
-    """The signed-in user, as `GET /me` shows them."""
+    """The signed-in user, as `GET /me` and the flows show them."""
 
     id: str
     user_id: str
     mfa_config: MfaConfig
     created_at: datetime
     updated_at: datetime
+    passkeys: list[WebauthnCredential] = field(default_factory=list)
+    security_keys: list[WebauthnCredential] = field(default_factory=list)
     emails: list[ProfileEmail] = field(default_factory=list)
     username: ProfileUsername | None = None
+    identities: list[ProfileIdentity] = field(default_factory=list)
     name: str | None = None
     given_name: str | None = None
     family_name: str | None = None
@@ -149,8 +188,27 @@ def named_bags(bags: Bags, private: str | None = None) -> NamedBags:
     return NamedBags(_shown(bags.public), _shown(private or _EMPTY), _shown(bags.unsafe))
 
 
-def profile(account: Account, emails: Sequence[Email], bags: Bags) -> Profile:
-    """Show the signed-in user."""
+@dataclass(frozen=True, slots=True)
+class Factors:
+    """What a user signs in with, and what the configuration lets be shown of it."""
+
+    passkeys: Sequence[Passkey]
+    has_totp: bool
+    mfa: Mfa
+    shows_passkeys: bool
+
+
+def profile(
+    account: Account,
+    emails: Sequence[Email],
+    bags: Bags,
+    factors: Factors,
+    identities: Sequence[tuple[Identity, Provider]] = (),
+) -> Profile:
+    """Show the signed-in user, with the identities at providers that are on."""
+    mfa, credentials = factors.mfa, factors.passkeys
+    passkeys = [one for one in credentials if factors.shows_passkeys and not one.is_mfa_only]
+    keys = [one for one in credentials if mfa.security_keys.enabled and one.is_mfa_only]
     user_id = str(account.id)
     username = None
     if account.username is not None:
@@ -160,16 +218,56 @@ def profile(account: Account, emails: Sequence[Email], bags: Bags) -> Profile:
     return Profile(
         id=user_id,
         user_id=user_id,
-        mfa_config=MfaConfig(),
+        mfa_config=MfaConfig(
+            auth_app_set_up=factors.has_totp,
+            totp_enabled=mfa.enabled and mfa.totp.enabled,
+            security_keys_enabled=mfa.enabled and mfa.security_keys.enabled,
+        ),
         created_at=account.created_at,
         updated_at=account.updated_at,
-        emails=[ProfileEmail(str(e.id), e.address, e.is_verified, e.is_primary) for e in emails],
+        passkeys=[credential(one) for one in passkeys],
+        security_keys=[credential(one) for one in keys],
+        emails=[_email(one, identities) for one in emails],
         username=username,
+        identities=[_identity(*one) for one in identities],
         name=account.name,
         given_name=account.given_name,
         family_name=account.family_name,
         picture=account.picture,
         metadata=_unless_empty(named_bags(bags)),
+    )
+
+
+def _email(email: Email, identities: Sequence[tuple[Identity, Provider]]) -> ProfileEmail:
+    mine = [_identity(one, provider) for one, provider in identities if one.email_id == email.id]
+    return ProfileEmail(
+        id=str(email.id),
+        address=email.address,
+        is_verified=email.is_verified,
+        is_primary=email.is_primary,
+        identity=mine[0] if mine else None,
+        identities=mine,
+    )
+
+
+def _identity(identity: Identity, provider: Provider) -> ProfileIdentity:
+    return ProfileIdentity(identity.subject, provider.display_name, str(identity.id))
+
+
+def credential(passkey: Passkey) -> WebauthnCredential:
+    """Show a passkey or security key."""
+    return WebauthnCredential(
+        id=passkey.credential_id,
+        public_key=base64url.encode(passkey.public_key),
+        attestation_type=passkey.attestation_type,
+        aaguid=str(passkey.aaguid),
+        created_at=passkey.created_at,
+        transports=list(passkey.transports),
+        backup_eligible=passkey.is_backup_eligible,
+        backup_state=passkey.is_backed_up,
+        mfa_only=passkey.is_mfa_only,
+        name=passkey.name,
+        last_used_at=passkey.last_used_at,
     )
 
 

@@ -7,13 +7,15 @@ from app.selfservice.errors import (
     StepUpRequired,
 )
 from app.selfservice.holdings import Holdings
-from app.selfservice.notices import Notices
+from app.selfservice.notices import Addressee, Notice, Notices
 from app.selfservice.service import Oneself, SelfService
 
 __all__ = [
     "AccountDeletionDisabled",
+    "Addressee",
     "Holdings",
     "LastWayIn",
+    "Notice",
     "Notices",
     "Oneself",
     "SecondFactorRequired",

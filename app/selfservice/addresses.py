@@ -75,7 +75,7 @@ class Addresses:
             if not isinstance(found, Matched):
                 return found
             if kept is not None:
-                return await self.users.verify_email(me.actor, me.user_id, kept.id)
+                return await self.self_service.verify_email(me, kept.id)
             return await self.self_service.add_email(me, address, is_verified=True)
 
     async def _mail(

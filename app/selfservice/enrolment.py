@@ -1,16 +1,20 @@
 """Setting up an authenticator app outside of a flow.
 
-The secret travels with the client between the two steps, sealed for its session, and is nobody's
-until a code of it was entered (SEC-055).
+The secret travels with the client between the two steps, sealed for its session and for minutes,
+and is nobody's until a code of it was entered (SEC-055).
 """
 
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 
+from app.clock import Clock
 from app.credentials.errors import TotpExists
 from app.credentials.totp import Accepted, Offer, Totp
 from app.keys import KeysUnreadable, Sealer
 from app.selfservice.errors import EnrolmentInvalid
 from app.selfservice.service import Oneself, SelfService
+
+LIFETIME = timedelta(minutes=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +32,7 @@ class TotpEnrolment:
     totp: Totp
     sealer: Sealer
     self_service: SelfService
+    clock: Clock
 
     async def begin(self, me: Oneself) -> Begun:
         """Offer a secret.
@@ -40,19 +45,22 @@ class TotpEnrolment:
             raise TotpExists
         named = held.primary_email.address if held.primary_email else held.account.username
         offer = self.totp.offer(named or str(me.user_id))
-        return Begun(offer, self.sealer.seal(offer.secret, _place(me)))
+        ends = int((self.clock() + LIFETIME).timestamp())
+        return Begun(offer, self.sealer.seal(f"{ends} {offer.secret}", _place(me)))
 
     async def finish(self, me: Oneself, sealed: str, code: str) -> bool:
         """Make the secret the user's, if the code is one of it; say whether it is.
 
         Raises:
-            EnrolmentInvalid: It was begun in another session, or not at all.
+            EnrolmentInvalid: It was begun in another session, too long ago, or not at all.
             TotpExists: The user has an app already.
         """
         try:
-            secret = self.sealer.open(sealed, _place(me))
+            ends, _, secret = self.sealer.open(sealed, _place(me)).partition(" ")
         except KeysUnreadable:
             raise EnrolmentInvalid from None
+        if self.clock() > datetime.fromtimestamp(int(ends), UTC):
+            raise EnrolmentInvalid
         proof = self.totp.prove(secret, code)
         if not isinstance(proof, Accepted):
             return False

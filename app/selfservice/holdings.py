@@ -1,7 +1,7 @@
 """What a user has, and what of it may go without shutting them out. Pure.
 
 An account stays open while one of these is left (SEC-037): a password and something to be addressed
-by, a passkey, or an address that codes can be mailed to.
+by, a passkey, an address that codes can be mailed to, or an identity at a provider that is on.
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ class Holdings:
     passkeys: Sequence[Passkey]
     has_password: bool
     has_totp: bool
+    identities: int = 0
 
     @property
     def primary_email(self) -> Email | None:
@@ -56,7 +57,8 @@ def is_open(config: Config, held: Holdings) -> bool:
     has_code = config.email.use_for_authentication and _reads_mail(config, held)
     has_password = config.password.enabled and held.has_password
     has_passkey = config.passkey.enabled and held.count(mfa_only=False) > 0
-    return has_passkey or (is_addressed and (has_password or has_code))
+    has_identity = held.identities > 0
+    return has_passkey or has_identity or (is_addressed and (has_password or has_code))
 
 
 def _reads_mail(config: Config, held: Holdings) -> bool:
@@ -94,6 +96,11 @@ def may_delete_passkey(config: Config, held: Holdings, passkey: Passkey) -> bool
     rest = replace(held, passkeys=[one for one in held.passkeys if one.id != passkey.id])
     may_lack = config.passkey.optional or rest.count(mfa_only=False) > 0
     return may_lack and is_open(config, rest)
+
+
+def may_disconnect(config: Config, held: Holdings, *, identities: int) -> bool:
+    """Say whether so many identities of providers that are on may go."""
+    return is_open(config, replace(held, identities=held.identities - identities))
 
 
 def may_delete_security_key(config: Config, held: Holdings) -> bool:

@@ -4,19 +4,46 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
+from app.access import Actor
+from app.audit import AuditLog
 from app.config.sections import Config, Notification
 from app.mail import Mail
 from app.users import Account, Email
 
 Notice = Literal[
+    "password_create",
     "password_update",
+    "password_delete",
     "primary_email_update",
     "email_create",
     "email_delete",
+    "username_update",
+    "username_delete",
     "passkey_create",
+    "passkey_delete",
     "mfa_create",
     "mfa_delete",
+    "recovery_codes_create",
+    "identity_create",
+    "identity_delete",
 ]
+
+
+@dataclass(frozen=True, slots=True)
+class Addressee:
+    """Who is told of a change.
+
+    Args:
+        actor: Who has made it.
+        account: Whose account has changed.
+        email: The primary address, as it was before.
+        language: What the client asks for, if anything.
+    """
+
+    actor: Actor
+    account: Account
+    email: Email | None
+    language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,30 +52,48 @@ class Notices:
 
     config: Config
     mail: Mail
+    audit: AuditLog
 
     async def send(
-        self,
-        notice: Notice,
-        account: Account,
-        email: Email | None,
-        language: str = "",
-        values: Mapping[str, str] | None = None,
+        self, notice: Notice, to: Addressee, values: Mapping[str, str] | None = None
     ) -> None:
         """Tell a user, unless this notice is switched off or there is nobody to tell (Q-23, Q-33).
 
+        Where addresses are to be proved, one that was not may be a stranger's and is told nothing.
+
         Args:
             notice: Which one.
-            account: Whose account has changed.
-            email: The primary address, as it was before. Where addresses are to be proved, one that
-                was not may be a stranger's and is told nothing.
-            language: What the client asks for, if anything.
+            to: Who is told.
             values: What the mail names.
         """
         toggle: Notification = getattr(self.config.security_notifications.notifications, notice)
+        email = to.email
         proved = email is not None and (
             email.is_verified or not self.config.email.require_verification
         )
         if email is None or not proved or not toggle.enabled:
             return
-        spoken = self.mail.language(language, account.locale)
-        await self.mail.send(notice, email.address, spoken, values)
+        spoken = self.mail.language(to.language, to.account.locale)
+        is_ours = await self.mail.send(notice, email.address, spoken, values) is not None
+        details = {
+            "template": notice,
+            "email_address": email.address,
+            "delivered_by_hanko": is_ours,
+        }
+        await self.audit.record(
+            "security_notification_sent", to.actor, subject=to.account.id, details=details
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class IdentityNotices:
+    """Tells of identities that have joined an account, whoever signs in with them."""
+
+    notices: Notices
+
+    async def tell(
+        self, notice: Notice, actor: Actor, account: Account, email: Email | None, provider: str
+    ) -> None:
+        """Tell a user of an identity at a provider."""
+        to = Addressee(actor, account, email)
+        await self.notices.send(notice, to, {"provider": provider})

@@ -4,9 +4,10 @@ from app.sessions.claims import TokenClaims
 from app.sessions.refreshing import RefreshTokenInvalid, RefreshTokens
 from app.sessions.service import Sessions
 from app.sessions.tokens import SessionTokens, TokenExpired, Verified
-from app.sessions.values import Issued, Session, SessionNotFound, SignedIn, SignIn
+from app.sessions.values import Draft, Issued, Session, SessionNotFound, SignedIn, SignIn
 
 __all__ = [
+    "Draft",
     "Issued",
     "RefreshTokenInvalid",
     "RefreshTokens",

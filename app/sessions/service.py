@@ -16,6 +16,7 @@ from app.config import sections
 from app.errors import NotFound
 from app.ids import new_id
 from app.keys import TokenInvalid
+from app.paging import Page, PageRequest
 from app.persistence import Row, fetch, fetch_composed, transaction
 from app.sessions.claims import TokenClaims, are_same
 from app.sessions.refreshing import RefreshToken, RefreshTokenInvalid, RefreshTokens
@@ -23,6 +24,7 @@ from app.sessions.tables import SessionRow
 from app.sessions.tokens import SessionTokens, TokenExpired
 from app.sessions.values import (
     NOBODY_SIGNED_IN,
+    Draft,
     Issued,
     Session,
     SessionNotFound,
@@ -30,8 +32,10 @@ from app.sessions.values import (
     SignIn,
     signed_in_of,
     signed_in_row,
+    told,
 )
-from app.users.paging import Page, PageRequest
+from app.users import raise_stamp
+from app.webhooks import EventName, Events
 
 _COLUMNS = (
     "id, user_id, ip_address, user_agent, created_at, last_used_at, expires_at, is_remembered"
@@ -45,11 +49,13 @@ UPDATE user_session SET refresh_count = refresh_count + 1, refreshed_at = $2, la
 WHERE id = $1
 """
 _LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
-_EVICT = """
+_EVICT = f"""
 DELETE FROM user_session WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN (
     SELECT id FROM user_session WHERE user_id = $1 AND expires_at > $2
     ORDER BY created_at DESC, id DESC LIMIT $3))
+RETURNING {_COLUMNS}
 """
+_SHOWN = [getattr(SessionRow, name) for name in Session.__slots__]
 _TOUCH = "UPDATE user_session SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2"
 _TOUCH_EVERY = timedelta(seconds=60)
 _USER_AGENT_KEPT = 400
@@ -65,6 +71,7 @@ class Sessions:
     refresh_tokens: RefreshTokens
     claims: TokenClaims
     audit: AuditLog
+    events: Events
     clock: Clock
 
     async def authenticate(
@@ -116,16 +123,49 @@ class Sessions:
             NotFound: There is no such user.
             SignerUnavailable: The token cannot be signed.
         """
-        session = self._new(user_id, origin or Origin(), remember=sign_in.remember)
-        issued = await self._issued(session, session.created_at, sign_in.amr, refreshed=0)
-        if issued is None:
-            raise NotFound("There is no such user.", path=("user_id",))
+        draft = await self.draft(user_id, origin or Origin(), sign_in)
+        return await self.begin(actor, await self.sign(draft), sign_in)
+
+    async def draft(self, user_id: UUID, origin: Origin, sign_in: SignIn) -> Draft:
+        """Say what the token of a session that is about to begin will claim.
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        session = self._new(user_id, origin, remember=sign_in.remember)
+        draft = await self._draft(session, session.created_at, sign_in.amr, refreshed=0)
+        if draft is None:
+            raise _no_such_user()
+        return draft
+
+    async def sign(self, draft: Draft) -> Issued:
+        """Sign the token of a draft; no row is read or written, and it may go over a network.
+
+        Raises:
+            SignerUnavailable: The token cannot be signed.
+        """
+        session, now = draft.session, draft.issued_at
+        token = await self.tokens.mint(draft.claims)
+        if not self.config.access_token_lifespan:
+            return Issued(session, token, now, draft.expires_at)
+        refresh = self.refresh_tokens.write(RefreshToken(session.id, draft.refreshed))
+        return Issued(session, token, now, draft.expires_at, refresh)
+
+    async def begin(self, actor: Actor, issued: Issued, sign_in: SignIn) -> Issued:
+        """Begin the session of a signed token, and end the oldest ones beyond the limit (SEC-029).
+
+        Raises:
+            NotFound: There is no such user.
+        """
+        session, user_id = issued.session, issued.session.user_id
         async with transaction():
             await self._lock_user(user_id)
             # Under the lock, so that who comes later is also the newer.
             now = max(self.clock(), session.created_at)
             session = replace(session, created_at=now, last_used_at=now)
-            await fetch(_EVICT, user_id, now, self.config.limit - 1)
+            for row in await fetch(_EVICT, user_id, now, self.config.limit - 1):
+                if row["expires_at"] > now:
+                    await self._tell("session.delete.passive.limit", Session(**row))
             if sign_in.replacing is not None:
                 await self._end_former(actor, sign_in.replacing)
             columns = {name: getattr(session, name) for name in Session.__slots__}
@@ -133,6 +173,9 @@ class Sessions:
             await SessionRow.insert(SessionRow(**columns, amr=methods))
             details = {"session_id": str(session.id)}
             await self.audit.record("session_created", actor, subject=user_id, details=details)
+            is_admin = sign_in == NOBODY_SIGNED_IN
+            name: EventName = "session.create.admin" if is_admin else "session.create.flow"
+            await self._tell(name, session)
         return replace(issued, session=session)
 
     async def exchange(self, actor: Actor, text: str) -> Issued:
@@ -194,10 +237,12 @@ class Sessions:
         """
         async with transaction():
             mine = (SessionRow.id == session_id) & (SessionRow.user_id == user_id)
-            if not await SessionRow.delete().where(mine).returning(SessionRow.id):
+            ended = await SessionRow.delete().where(mine).returning(*_SHOWN)
+            if not ended:
                 raise SessionNotFound
             details = {"session_id": str(session_id)}
             await self.audit.record(event, actor, subject=user_id, details=details)
+            await self._tell_end(actor, event, ended)
 
     async def end_all(self, actor: Actor, user_id: UUID, *, keep: UUID | None = None) -> int:
         """End the sessions of a user, but for one where it is named, and say how many.
@@ -210,11 +255,13 @@ class Sessions:
             query = SessionRow.delete().where(SessionRow.user_id == user_id)
             if keep is not None:
                 query = query.where(SessionRow.id != keep)
-            ended = len(await query.returning(SessionRow.id))
+            ended = await query.returning(*_SHOWN)
+            await raise_stamp(user_id)
             await self.audit.record(
-                "sessions_revoked", actor, subject=user_id, details={"count": ended}
+                "sessions_revoked", actor, subject=user_id, details={"count": len(ended)}
             )
-        return ended
+            await self._tell_end(actor, "sessions_revoked", ended)
+        return len(ended)
 
     async def pages_of(
         self, user_ids: Sequence[UUID], asked: PageRequest
@@ -252,7 +299,7 @@ class Sessions:
 
     async def _lock_user(self, user_id: UUID) -> None:
         if not await fetch(_LOCK_USER, user_id):
-            raise NotFound("There is no such user.", path=("user_id",))
+            raise _no_such_user()
 
     async def _counted(
         self, actor: Actor, presented: RefreshToken, row: Row, now: datetime
@@ -274,11 +321,27 @@ class Sessions:
         return None
 
     async def _end_former(self, actor: Actor, former: SessionPrincipal) -> None:
-        if await SessionRow.delete().where(SessionRow.id == former.id).returning(SessionRow.id):
+        ended = await SessionRow.delete().where(SessionRow.id == former.id).returning(*_SHOWN)
+        if ended:
             details = {"session_id": str(former.id)}
             await self.audit.record(
                 "session_revoked", actor, subject=former.user_id, details=details
             )
+            await self._tell_end(actor, "session_revoked", ended)
+
+    async def _tell_end(self, actor: Actor, event: Event, ended: Sequence[Row]) -> None:
+        """Tell webhooks of sessions that have ended, and by whose wish."""
+        is_person = actor.session is not None or bool(actor.origin.request_id)
+        name: EventName = "session.delete.explicit.revoke"
+        if event == "user_logged_out":
+            name = "session.delete.explicit.logout"
+        elif actor.secret_key is not None or not is_person:
+            name = "session.delete.admin.revoke"
+        for row in ended:
+            await self._tell(name, Session(**row))
+
+    async def _tell(self, name: EventName, session: Session) -> None:
+        await self.events.record(name, told(session), user_id=session.user_id)
 
     async def _prepared(self, presented: RefreshToken) -> Issued | None:
         """Sign the token that a refresh token may be exchanged for, before anything is counted."""
@@ -289,12 +352,13 @@ class Sessions:
         columns = {name: rows[0][name] for name in Session.__slots__}
         session = Session(**columns | {"last_used_at": now})
         amr = tuple(strictjson.parse(rows[0]["amr"].encode())) if rows[0]["amr"] else ()
-        return await self._issued(session, now, amr, refreshed=presented.count)
+        draft = await self._draft(session, now, amr, refreshed=presented.count)
+        return None if draft is None else await self.sign(draft)
 
-    async def _issued(
+    async def _draft(
         self, session: Session, now: datetime, amr: tuple[str, ...], *, refreshed: int
-    ) -> Issued | None:
-        """Sign a session's token; None where there is no such user any more."""
+    ) -> Draft | None:
+        """Put together what a session's token claims; None where there is no such user any more."""
         lifespan = self.config.access_token_lifespan
         expires_at = min(now + lifespan, session.expires_at) if lifespan else session.expires_at
         identity = {"sub": str(session.user_id), "session_id": str(session.id)}
@@ -304,11 +368,7 @@ class Sessions:
         complete = await self.claims.of(session.user_id, claims)
         if complete is None:
             return None
-        token = await self.tokens.mint(complete)
-        if not lifespan:
-            return Issued(session, token, now, expires_at)
-        refresh = self.refresh_tokens.write(RefreshToken(session.id, refreshed))
-        return Issued(session, token, now, expires_at, refresh)
+        return Draft(session, complete, now, expires_at, refreshed)
 
     def _has_ended(self, expires_at: datetime, last_used_at: datetime, now: datetime) -> bool:
         timeout = self.config.idle_timeout
@@ -331,3 +391,7 @@ class Sessions:
             expires_at=now + self.config.lifespan,
             is_remembered=remember,
         )
+
+
+def _no_such_user() -> NotFound:
+    return NotFound("There is no such user.", path=("user_id",))

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any
 from uuid import UUID
 
 from app.access import SessionPrincipal
@@ -90,6 +91,21 @@ NOBODY_SIGNED_IN = SignIn()
 
 
 @dataclass(frozen=True, slots=True)
+class Draft:
+    """A session that is about to begin or to go on, and what its token will claim, not signed yet.
+
+    Attributes:
+        refreshed: How often its refresh token has been exchanged.
+    """
+
+    session: Session
+    claims: dict[str, Any]
+    issued_at: datetime
+    expires_at: datetime
+    refreshed: int = 0
+
+
+@dataclass(frozen=True, slots=True)
 class Issued:
     """A session and the token that stands for it; with a refresh token where those are in use."""
 
@@ -139,3 +155,17 @@ def signed_in_of(
         claims=claims,
         subject=subject_of(row) if with_subject else None,
     )
+
+
+def told(session: Session) -> dict[str, object]:
+    """Write a session as receivers of the reference's events know it."""
+    return {
+        "id": session.id,
+        "user_id": session.user_id,
+        "user_agent": session.user_agent,
+        "ip_address": session.ip_address,
+        "created_at": session.created_at,
+        "updated_at": session.last_used_at,
+        "expires_at": session.expires_at,
+        "last_used": session.last_used_at,
+    }

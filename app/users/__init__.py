@@ -16,6 +16,7 @@ from app.users.errors import (
 )
 from app.users.filters import MetadataPredicate, UserFilter, UserOrder
 from app.users.service import Users
+from app.users.stamps import raise_stamp
 
 __all__ = [
     "Account",
@@ -38,4 +39,5 @@ __all__ = [
     "UsernameInvalid",
     "UsernameTaken",
     "Users",
+    "raise_stamp",
 ]

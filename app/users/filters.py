@@ -61,6 +61,7 @@ class UserFilter:
     search: str | None = None
     email: str | None = None
     email_verified: bool | None = None
+    identity_provider: str | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     signed_in_after: datetime | None = None
@@ -129,6 +130,10 @@ def _identifiers(wanted: UserFilter) -> list[QueryString]:
     if wanted.email_verified is not None:
         sql = "app_user.id IN (SELECT user_id FROM email WHERE is_primary AND is_verified = {})"
         parts.append(QueryString(sql, wanted.email_verified))
+    if wanted.identity_provider is not None:
+        provider = _storable(wanted.identity_provider, ("filter", "identity_provider"))
+        sql = "app_user.id IN (SELECT user_id FROM identity WHERE provider = {})"
+        parts.append(QueryString(sql, provider))
     return parts
 
 

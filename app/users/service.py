@@ -1,6 +1,6 @@
 """The use cases of accounts and their addresses."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -10,14 +10,22 @@ from piccolo.columns import Column
 from piccolo.querystring import QueryString
 
 from app.access import Actor
-from app.audit import AuditLog
+from app.audit import AuditLog, Event
 from app.clock import Clock
 from app.config import sections
 from app.errors import Conflict
 from app.ids import new_id
-from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
-from app.persistence import NotUnique, Row, fetch, fetch_composed, fetch_row, transaction
-from app.strictjson import Json
+from app.metadata import Bags, Metadata
+from app.paging import Page, PageRequest, Position
+from app.persistence import (
+    NotUnique,
+    Row,
+    fetch,
+    fetch_composed,
+    fetch_row,
+    savepoint,
+    transaction,
+)
 from app.text import email_key, is_storable, username_key
 from app.users.accounts import (
     Account,
@@ -39,8 +47,9 @@ from app.users.errors import (
     UserNotFound,
 )
 from app.users.filters import UserFilter, UserOrder, condition
-from app.users.paging import Page, PageRequest, Position
+from app.users.stamps import raise_stamp, read_stamp
 from app.users.tables import EmailAddress, RetiredUser, User
+from app.webhooks import EventName, Events
 
 COLUMNS = (
     "id, username, name, given_name, family_name, picture, locale, created_at, updated_at, "
@@ -78,6 +87,7 @@ class Users:
     usernames: sections.Username
     metadata: Metadata
     audit: AuditLog
+    events: Events
     clock: Clock
 
     async def by_id(self, user_id: UUID) -> Account | None:
@@ -134,8 +144,22 @@ class Users:
             found[row["user_id"]].append(Email(**row))
         return found
 
-    async def create(self, actor: Actor, new: NewUser) -> tuple[Account, Bags]:
+    async def create(
+        self,
+        actor: Actor,
+        new: NewUser,
+        *,
+        then: Callable[[UUID], Awaitable[object]] | None = None,
+        is_addressed_otherwise: bool = False,
+    ) -> tuple[Account, Bags]:
         """Make an account with its addresses and bags, all of it or nothing.
+
+        Args:
+            actor: On whose behalf; the audit record names it.
+            new: The account.
+            then: What else belongs to the account from the first, such as a password.
+            is_addressed_otherwise: Whether a provider's identity names the account, so that it
+                needs neither an address nor a user name.
 
         Raises:
             IdentifierMissing: It has neither an address nor a user name.
@@ -146,11 +170,11 @@ class Users:
         """
         columns = new.profile.checked(self.usernames)
         emails = _with_primary(new.emails)
-        if not emails and not columns.get("username"):
+        if not emails and not columns.get("username") and not is_addressed_otherwise:
             raise IdentifierMissing
         now = self.clock()
         user_id = new.id or new_id()
-        async with transaction():
+        async with transaction(), savepoint():  # who is refused may go on in the transaction
             account = await self._insert(user_id, columns, new.created_at or now, now)
             # Only now: the insert has waited for a deletion of this id that was under way.
             if await RetiredUser.exists().where(RetiredUser.id == user_id):
@@ -159,6 +183,9 @@ class Users:
                 await self._insert_email(user_id, email, now, ("emails", str(n), "address"))
             bags = await self.metadata.seed(user_id, new.bags)
             await self.audit.record("user_created", actor, subject=user_id)
+            if then is not None:
+                await then(user_id)
+            await self.events.record_user("user.create", actor, user_id)
         return account, bags
 
     async def update(self, actor: Actor, user_id: UUID, changes: ProfileChanges) -> Account:
@@ -171,38 +198,24 @@ class Users:
         """
         columns = changes.checked(self.usernames)
         async with transaction():
-            account = await self._locked(user_id)
+            before = await self._locked(user_id)
             if not columns:
-                return account
+                return before
             if columns.get("username", "") is None:
                 await self._require_email(user_id)
             account = await self._write(user_id, columns)
-            details = {"fields": sorted(columns.keys() - {"username_key"})}
-            await self.audit.record("user_updated", actor, subject=user_id, details=details)
+            fields = sorted(columns.keys() - {"username", "username_key"})
+            if fields:
+                details = {"fields": fields}
+                await self.audit.record("user_updated", actor, subject=user_id, details=details)
+            if account.username != before.username:
+                await raise_stamp(user_id)
+                await self._note_name(actor, before, account)
         return account
 
-    async def update_own(
-        self,
-        actor: Actor,
-        changes: ProfileChanges,
-        unsafe: Json | Unset = UNSET,
-        if_metadata_version: int | None = None,
-    ) -> tuple[Account, Bags | None]:
-        """Change what is the caller's own: the profile and the unsafe bag, both or neither.
-
-        Raises:
-            Unauthenticated: There is no signed-in user.
-            MetadataVersionConflict, MetadataRefused: See `Metadata.change`.
-        """
-        user_id = actor.require_user()
-        bags = None
-        async with transaction():
-            account = await self.update(actor, user_id, changes)
-            if unsafe is not UNSET or if_metadata_version is not None:
-                bags = await self.metadata.change(
-                    actor, user_id, BagChanges(unsafe=unsafe), if_version=if_metadata_version
-                )
-        return account, bags
+    async def stamp_of(self, user_id: UUID) -> int | None:
+        """Read the account's security stamp, its row locked; None where there is no account."""
+        return await read_stamp(user_id)
 
     async def note_sign_in(self, user_id: UUID) -> None:
         """Remember that the user has signed in just now."""
@@ -216,6 +229,7 @@ class Users:
         """
         async with transaction():
             await self._locked(user_id)
+            await self.events.record_user("user.delete", actor, user_id)
             await User.delete().where(User.id == user_id)
             await RetiredUser.insert(RetiredUser(id=user_id, retired_at=self.clock()))
             await self.audit.record("user_deleted", actor, subject=user_id)
@@ -226,7 +240,7 @@ class Users:
         Raises:
             NotFound, EmailLimitReached, EmailInvalid, EmailTaken: It is refused.
         """
-        async with transaction():
+        async with transaction(), savepoint():
             await self._locked(user_id)
             present = (await self.emails_of([user_id]))[user_id]
             if len(present) >= self.emails.limit:
@@ -236,8 +250,11 @@ class Users:
                 await self._clear_primary(user_id)
             email = NewEmail(new.address, primary, new.is_verified)
             made = await self._insert_email(user_id, email, self.clock(), ("address",))
+            if made.is_primary or made.is_verified:
+                await raise_stamp(user_id)
             details = {"email": made.address}
             await self.audit.record("email_created", actor, subject=user_id, details=details)
+            await self.events.record_user("user.update.email.create", actor, user_id)
         return made
 
     async def set_primary_email(self, actor: Actor, user_id: UUID, email_id: UUID) -> Email:
@@ -251,10 +268,12 @@ class Users:
             if not email.is_primary:
                 await self._clear_primary(user_id)
                 await self._change_email(email_id, is_primary=True)
+                await raise_stamp(user_id)
                 details = {"email": email.address}
                 await self.audit.record(
                     "primary_email_changed", actor, subject=user_id, details=details
                 )
+                await self.events.record_user("user.update.email.primary", actor, user_id)
             return await self._email(user_id, email_id)
 
     async def verify_email(self, actor: Actor, user_id: UUID, email_id: UUID) -> Email:
@@ -267,6 +286,7 @@ class Users:
             email = await self._email(user_id, email_id)
             if not email.is_verified:
                 await self._change_email(email_id, is_verified=True)
+                await raise_stamp(user_id)
                 details = {"email": email.address}
                 await self.audit.record("email_verified", actor, subject=user_id, details=details)
             return await self._email(user_id, email_id)
@@ -284,8 +304,10 @@ class Users:
             if email.is_primary and not await self._may_lack_email(user_id):
                 raise EmailIsPrimary(path=("email_id",))
             await EmailAddress.delete().where(EmailAddress.id == email_id)
+            await raise_stamp(user_id)
             details = {"email": email.address}
             await self.audit.record("email_deleted", actor, subject=user_id, details=details)
+            await self.events.record_user("user.update.email.delete", actor, user_id)
 
     async def _locked(self, user_id: UUID) -> Account:
         rows = await fetch(_LOCK, user_id)
@@ -311,6 +333,18 @@ class Users:
         except NotUnique as error:
             raise _taken(error, ("username",)) from error
         return await self._locked(user_id)
+
+    async def _note_name(self, actor: Actor, before: Account, after: Account) -> None:
+        """Record that a user is called something else, or nothing any more."""
+        audited: Event = "username_changed" if after.username else "username_deleted"
+        details = {"username": after.username or before.username}
+        await self.audit.record(audited, actor, subject=after.id, details=details)
+        event: EventName = "user.update.username.update"
+        if before.username is None:
+            event = "user.update.username.create"
+        elif after.username is None:
+            event = "user.update.username.delete"
+        await self.events.record_user(event, actor, after.id)
 
     async def _insert_email(
         self, user_id: UUID, new: NewEmail, now: datetime, path: tuple[str, ...]

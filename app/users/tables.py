@@ -1,6 +1,6 @@
 """The tables of accounts and their addresses."""
 
-from piccolo.columns import UUID, Boolean, Text, Timestamptz
+from piccolo.columns import UUID, Boolean, Integer, Text, Timestamptz
 from piccolo.table import Table
 
 
@@ -18,6 +18,7 @@ class User(Table, tablename="app_user"):
     created_at = Timestamptz()
     updated_at = Timestamptz()
     last_sign_in_at = Timestamptz(null=True, default=None)
+    security_stamp = Integer(default=0)
 
 
 class RetiredUser(Table, tablename="retired_user"):

@@ -6,7 +6,8 @@ import { createFetcher } from "./server";
 
 const FIRST_QUERY = `# Who am I?
 #
-# 1. Paste a session token above: \`me\` is its user.
+# 1. Signed in at /quickstart? Then \`me\` is you. Else
+#    paste a session token above: \`me\` is its user.
 #    With a secret key ask \`users\` instead.
 # 2. Press play (Ctrl-Enter) to run the query.
 # 3. Open the book on the left to see all there

@@ -30,22 +30,24 @@ WIDE, NARROW = {"width": 1000, "height": 900}, {"width": 390, "height": 844}
 RECORD_STATES = """
 const states = [];
 const waiting = new Set();
-const reached = (state) => states.at(-1) === state && states.at(-2) === state;
-document.addEventListener("hanko-after-state-change", (e) => {
-  states.push(e.detail.state.name);
+const reached = (name) => states.at(-1)?.name === name && states.at(-1) === states.at(-2);
+document.addEventListener("hanko-after-state-change", ({ detail: { state } }) => {
+  const component = state.flowName === "profile" ? "hanko-profile" : "hanko-auth";
+  if (!document.querySelector(component)) return;
+  states.push(state);
   waiting.forEach((check) => check());
 });
-window.settled = (state) => new Promise((resolve) => {
-  const check = () => reached(state) && resolve(waiting.delete(check));
+window.settled = (name) => new Promise((resolve) => {
+  const check = () => reached(name) && resolve(waiting.delete(check));
   waiting.add(check);
   check();
 });
 """
 _CODE = re.compile(r"\b\d{6}\b")
 _REFUSED = re.compile(r"error Failed to load resource: .* status of (\d{3}) \(.*\)")
-_CREATE = """mutation ($address: String!, $username: String, $verified: Boolean!) {
-  createUser(input: {username: $username,
-    emails: [{address: $address, isVerified: $verified}]}) { user { id } userErrors { code } } }"""
+_CREATE = """mutation ($username: String, $emails: [EmailInput!]!) {
+  createUser(input: {username: $username, emails: $emails}) {
+    user { id } userErrors { code } } }"""
 _SET_PASSWORD = """mutation ($id: ID!, $password: String!) {
   setUserPassword(userId: $id, password: $password) { userErrors { code } } }"""
 
@@ -107,7 +109,8 @@ class Person:
         """Wait until a component has begun.
 
         It shows its first page twice, the second time half a second after the first, and whatever
-        a person has reached by then is gone. Nobody types that fast, but a test does.
+        a person has reached by then is gone. Nobody types that fast, but a test does. A component
+        that has left the page by then still says that it shows it: that counts for nothing.
         """
         settled = self.page.evaluate("(state) => settled(state)", state)
         await asyncio.wait_for(settled, PATIENCE / 1000)
@@ -261,6 +264,13 @@ class Authenticator:
         return (await self.devtools.send("WebAuthn.getCredentials", what))["credentials"]
 
 
+NO_PASSWORDS = {
+    "password123": "The entered value is invalid.",  # everybody's
+    "\N{HORSE}" * 4: "The value is too short.",  # which the form counts as eight
+    "\N{LATIN SMALL LETTER U WITH DIAERESIS}" * 513: "Value is too long.",  # in bytes
+}
+"""What the form lets pass and the server refuses, with what somebody is told."""
+
 PATIENCE = 30_000
 """Milliseconds that a page may take to do something; it is sooner done on a quiet machine."""
 
@@ -268,8 +278,11 @@ expect.set_options(timeout=PATIENCE)
 
 
 @asynccontextmanager
-async def visiting(browser, server, viewport=WIDE, **options):
-    """Send somebody to the page; at the end it has kept to its policy, and said nothing unasked."""
+async def visiting(browser, server, viewport=WIDE, *, others=(), **options):
+    """Send somebody to the page; at the end it has kept to its policy, and said nothing unasked.
+
+    *others* are the hosts that they go to besides.
+    """
     context = await browser.new_context(viewport=viewport, locale="en-GB", **options)
     context.set_default_timeout(PATIENCE)
     await context.add_init_script(RECORD_VIOLATIONS + RECORD_STATES)
@@ -278,7 +291,7 @@ async def visiting(browser, server, viewport=WIDE, **options):
     await person.open()
     yield person
     assert await page.evaluate("window.violations") == []
-    assert person.watch.hosts <= {"", f"localhost:{server.public_port}"}
+    assert person.watch.hosts <= {"", f"localhost:{server.public_port}", *others}
     found = [(line, _REFUSED.fullmatch(line)) for line in person.watch.complaints]
     unasked = [line for line, refusal in found if not refusal]
     assert unasked == [], unasked
@@ -287,9 +300,10 @@ async def visiting(browser, server, viewport=WIDE, **options):
     await context.close()
 
 
-def user(server, address, *, password=None, username=None, verified=True):
+def user(server, address=None, *, password=None, username=None, verified=True):
     """Make a user as a backend does."""
-    given = {"address": address, "username": username, "verified": verified}
+    emails = [{"address": address, "isVerified": verified}] if address else []
+    given = {"username": username, "emails": emails}
     made = ask(server.url, _CREATE, server.secret_key, **given)["data"]["createUser"]
     assert made["userErrors"] == []
     if password is not None:
@@ -306,3 +320,30 @@ def totp(secret, *, ahead=0):
     digest = hmac.digest(key, step, hashlib.sha1)
     (number,) = struct.unpack_from(">I", digest, digest[-1] & 0xF)
     return f"{(number & 0x7FFFFFFF) % 1_000_000:06}"
+
+
+def wrong_totp(secret):
+    """Give a code that is none of this minute's."""
+    right = {totp(secret, ahead=steps) for steps in range(-1, 3)}
+    return next(code for code in (f"{digit}" * 6 for digit in range(10)) if code not in right)
+
+
+async def set_up_app(person):
+    """Set up an authenticator app in the profile; its secret, and the code that was shown."""
+    await person.unfold("Manage authenticator app")
+    await person.take("Set up")
+    await person.sees("Set up authenticator app")
+    secret = await secret_of(person)
+    used = totp(secret)
+    await person.type_code(used)
+    await expect(person.profile.get_by_text("configured")).to_be_visible()
+    return secret, used
+
+
+async def secret_of(person):
+    """Read the secret below the QR code, which must be drawn."""
+    code = person.page.get_by_alt_text("QR-Code")
+    await expect(code).to_be_visible()
+    assert await code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 100
+    shown = await code.locator("xpath=..").inner_text()
+    return shown.split()[-1]

@@ -3,7 +3,7 @@
 from itertools import count
 
 import pytest
-from browser.hanko import user, visiting
+from browser.hanko import NO_PASSWORDS, user, visiting
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -79,7 +79,11 @@ class TestEmails:
         await add_email(ada, ada.address)
         await ada.reads("The email is already taken.", 400)
 
-    async def test_what_is_no_address_is_refused(self, ada):
+    async def test_what_is_no_address_is_told(self, ada):
+        await add_email(ada, "ada@localhost")
+        await ada.reads("The entered value is invalid.", 400)
+
+    async def test_what_is_no_address_is_held_back_by_the_form(self, ada):
         await add_email(ada, "ada@localhost@example")
         field = ada.page.get_by_placeholder("New email address", exact=True)
         assert not await field.evaluate("(field) => field.validity.valid")
@@ -104,6 +108,15 @@ class TestUsernames:
             await expect(ada.profile.get_by_text(name, exact=True)).to_be_visible()
         await ada.page.reload()
         assert (await ada.is_signed_in())["username"] == "ada_lovelace"
+
+    async def test_a_name_is_given_up(self, person):
+        user_id = user(person.server, "former@example.com", username="former", password=PASSWORD)
+        await person.open_signed_in(user_id)
+        await person.unfold("Change username")
+        await person.delete()
+        await expect(shown(person, "Set username")).to_be_visible()
+        await person.page.reload()
+        assert (await person.is_signed_in())["username"] is None
 
     async def test_with_a_name_somebody_signs_in(self, person):
         user(person.server, "named@example.com", username="named", password=PASSWORD)
@@ -133,6 +146,30 @@ class TestPasswords:
         await expect(ada.part.get_by_role("radio")).not_to_be_checked()
         await ada.sign_out()
         await enter(ada, ada.address, "another horse, unridden")
+
+    async def test_a_first_password_that_everybody_uses_or_that_has_no_length_is_told_sec_034(
+        self, person
+    ):
+        await person.open_signed_in(user(person.server, "first@example.com"))
+        await person.unfold("Set password")
+        for password, sentence in NO_PASSWORDS.items():
+            await person.write("New password", password)
+            await person.take("Save")
+            await person.reads(sentence, 400)
+        await person.write("New password", PASSWORD)
+        await person.take("Save")
+        await expect(shown(person, "Change password")).to_be_visible()
+
+    async def test_a_changed_one_is_refused_alike_of_which_the_component_tells_nothing(self, ada):
+        await ada.unfold("Change password")
+        for password in NO_PASSWORDS:
+            await ada.write("New password", password)
+            async with ada.page.expect_response(lambda answer: "password_update" in answer.url):
+                await ada.take("Save")
+            await expect(ada.page.get_by_placeholder("New password")).to_be_empty()
+            ada.refused.append(400)
+        await ada.sign_out()
+        await enter(ada, ada.address)
 
     async def test_a_password_that_is_too_short_is_held_back_by_the_form(self, ada):
         await ada.unfold("Change password")

@@ -1,7 +1,7 @@
 """Signing up with Hanko's published components."""
 
 import pytest
-from browser.hanko import user
+from browser.hanko import NO_PASSWORDS, user
 
 pytestmark = pytest.mark.browser
 
@@ -113,11 +113,22 @@ async def test_a_password_that_is_too_short_is_held_back_by_the_form(person):
     await person.sees("Set up MFA")
 
 
-async def test_a_password_that_everybody_uses_is_refused_sec_034(person):
+async def test_a_password_that_everybody_uses_or_that_has_no_length_is_refused_sec_034(person):
     await person.begin_sign_up("ida@example.com")
     await person.type_mailed_code("ida@example.com")
-    await person.set_password("password123")
+    for password, sentence in NO_PASSWORDS.items():
+        await person.set_password(password)
+        await person.is_told(sentence, 400)
+    await person.set_password(PASSWORD)
+    await person.sees("Set up MFA")
+
+
+async def test_what_is_no_address_is_told(person):
+    await person.begin_sign_up("lia@localhost")
     await person.is_told("The entered value is invalid.", 400)
+    await person.write("Email", "lia@example.com")
+    await person.press("Continue")
+    await person.sees("Enter passcode")
 
 
 async def test_a_taken_address_learns_nothing_on_the_page_and_all_in_its_mail_sec_067(person):

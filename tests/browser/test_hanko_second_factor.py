@@ -1,7 +1,7 @@
 """Second factors with Hanko's published components."""
 
 import pytest
-from browser.hanko import SECURITY_KEY, totp, user
+from browser.hanko import SECURITY_KEY, secret_of, set_up_app, totp, user, wrong_totp
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -15,33 +15,6 @@ async def give_password(person, address):
     await person.give_password(PASSWORD)
 
 
-async def set_up_app(person):
-    """Set up an authenticator app in the profile; its secret, and the code that was shown."""
-    await person.unfold("Manage authenticator app")
-    await person.take("Set up")
-    await person.sees("Set up authenticator app")
-    secret = await secret_of(person)
-    used = totp(secret)
-    await person.type_code(used)
-    await expect(person.profile.get_by_text("configured")).to_be_visible()
-    return secret, used
-
-
-def wrong(secret):
-    """Give a code that is none of this minute's."""
-    right = {totp(secret, ahead=steps) for steps in range(-1, 3)}
-    return next(code for code in (f"{digit}" * 6 for digit in range(10)) if code not in right)
-
-
-async def secret_of(person):
-    """Read the secret below the QR code, which must be drawn."""
-    code = person.page.get_by_alt_text("QR-Code")
-    await expect(code).to_be_visible()
-    assert await code.evaluate("(image) => image.decode().then(() => image.naturalWidth)") >= 100
-    shown = await code.locator("xpath=..").inner_text()
-    return shown.split()[-1]
-
-
 async def test_an_app_is_set_up_at_registration_and_asked_at_the_next_login_sec_055(person):
     address = "ada@example.com"
     await person.begin_sign_up(address)
@@ -51,7 +24,7 @@ async def test_an_app_is_set_up_at_registration_and_asked_at_the_next_login_sec_
     await person.press("Authenticator app")
     await person.sees("Set up authenticator app")
     secret = await secret_of(person)
-    await person.type_code(wrong(secret))
+    await person.type_code(wrong_totp(secret))
     await person.is_told("The passcode provided was not correct.", 400)
     assert await secret_of(person) == secret
     await person.type_code(totp(secret))
@@ -89,12 +62,25 @@ async def test_a_code_counts_once_and_a_wrong_one_never_sec_056(person):
     await person.sign_out()
     await give_password(person, "cas@example.com")
     await person.sees("Authentication code")
-    await person.type_code(wrong(secret))
-    await person.is_told("The code is not correct.", 400)
     await person.type_code(used)
     await person.is_told("The code has been used already. Please wait for the next one.", 400)
+    await person.type_code(wrong_totp(secret))
+    await person.is_told("The code is not correct.", 400)
     await person.type_code(totp(secret, ahead=1))
     await person.sees("Create a passkey")
+
+
+async def test_a_wrong_code_in_the_profile_is_told_and_the_right_one_still_counts(person):
+    await person.open_signed_in(user(person.server, "gil@example.com", password=PASSWORD))
+    await person.unfold("Manage authenticator app")
+    await person.take("Set up")
+    await person.sees("Set up authenticator app")
+    secret = await secret_of(person)
+    await person.type_code(wrong_totp(secret))
+    await person.is_told("The passcode provided was not correct.", 400)
+    assert await secret_of(person) == secret
+    await person.type_code(totp(secret))
+    await expect(person.profile.get_by_text("configured")).to_be_visible()
 
 
 async def test_the_app_is_taken_away_in_the_profile(person):
@@ -132,6 +118,28 @@ async def test_a_security_key_is_added_renamed_asked_for_and_deleted_sec_048(per
         await person.unfold("Key ring")
         await person.delete()
         await expect(person.profile.get_by_text("Key ring")).to_have_count(0)
+
+
+async def test_a_security_key_is_set_up_at_registration_and_asked_for_at_the_next_login(person):
+    address = "hal@example.com"
+    async with person.holding(SECURITY_KEY) as key:
+        await person.begin_sign_up(address)
+        await person.type_mailed_code(address)
+        await person.set_password(PASSWORD)
+        await person.sees("Set up MFA")
+        await person.press("Security key")
+        await person.sees("Add security key")
+        await person.press("Add a security key")
+        await person.skip("Create a passkey")
+        await person.is_signed_in()
+        assert len(await key.credentials()) == 1
+        await person.sign_out()
+        await give_password(person, address)
+        await person.sees("Security key")
+        await person.press("Use security key")
+        await person.skip("Create a passkey")
+        await person.skip("Trust this browser?")
+        await person.is_signed_in()
 
 
 async def test_recovery_of_a_password_asks_for_the_second_factor_sec_038(person):

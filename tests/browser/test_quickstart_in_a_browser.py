@@ -1,9 +1,10 @@
 """The quickstart page around the components."""
 
+import asyncio
 import re
 
 import pytest
-from browser.hanko import NARROW, WIDE, user, visiting
+from browser.hanko import NARROW, PATIENCE, WIDE, user, visiting
 from playwright.async_api import expect
 
 pytestmark = pytest.mark.browser
@@ -38,6 +39,28 @@ async def test_the_mailbox_opens_beside_it_so_that_the_flow_goes_on(person):
     await expect(mailbox.get_by_role("heading", name="Mailbox")).to_be_visible()
     await mailbox.close()
     await person.settles("login_init")
+
+
+async def test_an_answer_that_comes_late_does_not_bring_back_who_has_gone(person):
+    await person.open_signed_in(user(person.server, "ada@example.com"))
+    held = asyncio.get_running_loop().create_future()
+
+    async def hold_the_first(route):
+        if held.done():
+            await route.continue_()
+        else:
+            held.set_result((route, await route.fetch()))
+
+    await person.page.route("**/graphql", hold_the_first)
+    await person.unfold("Set password")
+    await person.write("New password", "a horse that nobody rode")
+    await person.take("Save")
+    route, answer = await asyncio.wait_for(held, PATIENCE / 1000)
+    await person.sign_out()
+    async with person.page.expect_event("requestfinished"):
+        await route.fulfill(response=answer)
+    await person.page.evaluate("() => fetch(location).then((page) => page.text())")
+    await person.is_signed_out()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

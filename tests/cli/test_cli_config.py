@@ -1,9 +1,11 @@
+import itertools
 import json
 
 import pytest
 import yaml
 
 from app.config import schema, settings
+from app.config.moved import MOVED, UNUSED
 
 SECRETS = {
     "SECRET_KEYS": "first-secret-of-this-test,second-secret-of-this-test",
@@ -31,7 +33,7 @@ def test_show_names_every_setting(sekisho):
     values = json.loads(sekisho("config", "show", "--json").out)
     for setting in settings():
         node = values
-        for key in setting.path:
+        for key in itertools.takewhile(lambda part: part != "<key>", setting.path):
             assert key in node, setting.name
             node = node[key]
 
@@ -81,13 +83,16 @@ def test_the_printed_json_schema_knows_every_key_and_no_other(sekisho):
 def test_the_reference_tells_every_setting_its_variables_and_its_meaning(sekisho):
     printed = sekisho("config", "reference")
     assert (printed.status, printed.err) == (0, "")
-    rows = {row.split("`")[1]: row for row in printed.out.splitlines() if row.startswith("| `")}
+    tables, _, older = printed.out.partition("## Older names")
+    rows = {row.split("`")[1]: row for row in tables.splitlines() if row.startswith("| `")}
     assert list(rows) == [setting.name for setting in settings()]
     for setting in settings():
         assert setting.description in rows[setting.name]
         for variable in setting.variables:
             assert f"`{variable}`" in rows[setting.name]
         assert rows[setting.name].count("|") == 6, "a cell holds a bar"
+    for name in [*MOVED, *(one.key for one in UNUSED)]:
+        assert f"| `{name}` | " in older
 
 
 @pytest.mark.parametrize(

@@ -59,8 +59,10 @@ def test_every_line_of_the_log_is_json_and_none_holds_the_key_sec_117(server):
     until(lambda: "/me" in server.errors)
     lines = [json.loads(line) for line in server.errors.splitlines()]
     assert [line["status"] for line in lines if line.get("path") == "/me"] == [401]
-    assert {"signing_key_created", "secret_key_created"} <= {line.get("audit") for line in lines}
+    told = [json.loads(line) for line in server.output.splitlines() if line.startswith("{")]
+    assert {"signing_key_created", "secret_key_created"} <= {line.get("audit") for line in told}
     assert secrets_in(server.errors) == []
+    assert secrets_in(json.dumps(told)) == []
 
 
 def test_what_development_makes_up_is_for_its_owner_alone_sec_120(server):

@@ -19,8 +19,6 @@ from app.credentials.webauthn_json import (
     MAX_ATTESTATION,
     read_assertion,
     read_registration,
-    unwritten,
-    written,
 )
 from app.credentials.webauthn_keys import KeyRefused, check_key
 from app.credentials.webauthn_makers import name_of
@@ -179,17 +177,15 @@ def read_or_refused(read, value):
 
 
 class TestBase64Url:
-    @given(st.binary(max_size=100))
-    def test_what_is_written_is_read(self, value):
-        assert unwritten(written(value)) == value
-        assert set(written(value)) & set("+/=") == set()
-
     @pytest.mark.parametrize(
         "text", ["A", "AA=", "AA==", "A A", "AA\n", "A+", "A/", "AB", "AAB", "é", "\ud800"]
     )
-    def test_another_spelling_is_refused_sec_052(self, text):
+    @pytest.mark.parametrize(
+        "name", ["clientDataJSON", "authenticatorData", "signature", "userHandle"]
+    )
+    def test_another_spelling_is_refused_sec_052(self, name, text):
         with pytest.raises(WebAuthnResponseInvalid):
-            unwritten(text)
+            read_assertion(put(SHOWN, ("response", name), text))
 
 
 class TestCbor:

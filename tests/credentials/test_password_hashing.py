@@ -133,10 +133,18 @@ class TestThreads:
         await asyncio.gather(*(subject.run(work) for _ in range(12)))
         assert most == 2
 
-    def test_there_are_as_many_threads_as_cores_and_four_at_most_sec_123(self):
-        cores = os.cpu_count() or 1
-        assert hasher(threads=0)._threads._max_workers == min(4, cores)
+    @pytest.mark.parametrize(("cores", "threads"), [({1}, 1), ({0, 3}, 2), (set(range(9)), 4)])
+    def test_there_are_as_many_threads_as_cores_for_us_and_four_at_most_sec_123(
+        self, monkeypatch, cores, threads
+    ):
+        monkeypatch.setattr(os, "sched_getaffinity", lambda _: cores, raising=False)
+        assert hasher(threads=0)._threads._max_workers == threads
         assert hasher(threads=3)._threads._max_workers == 3
+
+    def test_elsewhere_there_are_as_many_as_the_machine_has_sec_123(self, monkeypatch):
+        monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+        monkeypatch.setattr(os, "cpu_count", lambda: 3)
+        assert hasher(threads=0)._threads._max_workers == 3
 
 
 class TestQueue:

@@ -45,7 +45,11 @@ def clock(house: House) -> Any:
 
 @pytest.fixture
 async def services(house: House, clock: Any) -> Services:
-    """The services over a database with no row in it but their first signing key."""
+    """The services over a database with no row in it but their first signing key.
+
+    What the tests before have tried counts no more.
+    """
+    house.services.rate_limits.memory._entries.clear()
     for table in TABLES:
         if table != "signing_key":
             await fetch(f"DELETE FROM {table}")

@@ -4,6 +4,7 @@ import asyncio
 import dataclasses
 from datetime import timedelta
 
+import msgspec
 import pytest
 from credentials.authenticator import Authenticator
 from credentials.ceremonies import passkey_of
@@ -45,7 +46,7 @@ MUTATIONS = {
 RENAME = f"""mutation ($id: ID!, $name: String!) {{ step: renamePasskey(credentialId: $id,
   input: {{name: $name}}) {{ passkey {{ id name }} {ERRORS} }} }}"""
 NEEDS_RECENT = set(MUTATIONS) - {
-    *("verifyEmail", "finishPasskeyRegistration", "finishTotpEnrolment", "forgetTrustedDevice"),
+    *("verifyEmail", "forgetTrustedDevice"),
 }
 
 
@@ -137,6 +138,8 @@ async def test_what_opens_the_account_is_changed_soon_after_the_sign_in(services
         "setPrimaryEmail": "x",
         "deleteEmail": "x",
         "deletePasskey": "x",
+        "finishTotpEnrolment": {"enrolment": "", "code": "123456"},
+        "finishPasskeyRegistration": {"response": {}},
     }
     for name in sorted(NEEDS_RECENT):
         (error,) = (await ada.ask(name, given.get(name)))["userErrors"]
@@ -252,14 +255,18 @@ async def test_the_primary_address_changes_and_the_other_goes(ada):
 
 
 async def test_a_password_is_set_and_ends_other_sessions_when_changed(ada):
-    """SEC-027."""
+    """SEC-027, SEC-059: what goes for sessions goes for trusted devices."""
+    devices = ada.services.trusted_devices
     await make_session(ada.services, ada.user)
+    cookie = await devices.issue(SYSTEM, ada.user.id)
     await ada.ask("setPassword", {"password": PASSWORD})
     assert len(await sessions_of(ada)) == 2  # nobody can have used a password that was not there
     await ada.ask("setPassword", {"password": "first of all", "keepOtherSessions": True})
     assert len(await sessions_of(ada)) == 2
+    assert await devices.is_trusted(ada.user.id, cookie)
     await ada.ask("setPassword", {"password": "second to none"})
     assert len(await sessions_of(ada)) == 1
+    assert not await devices.is_trusted(ada.user.id, cookie)
     assert await ada.code("setPassword", {"password": "short"}) == "PASSWORD_TOO_SHORT"
     assert await ada.code("setPassword", {"password": ADA}) == "PASSWORD_GUESSABLE"
 
@@ -268,7 +275,9 @@ async def test_a_password_goes_where_mail_signs_in(services):
     """SEC-037."""
     ada = await person_at(await reconfigured(services, password=Password(optional=True)))
     await ada.ask("setPassword", {"password": PASSWORD})
+    cookie = await services.trusted_devices.issue(SYSTEM, ada.user.id)
     assert (await ada.ask("deletePassword"))["userErrors"] == []
+    assert not await services.trusted_devices.is_trusted(ada.user.id, cookie)
     assert await ada.code("deletePassword") == "LAST_WAY_IN"
 
 
@@ -353,6 +362,14 @@ async def test_an_enrolment_belongs_to_its_session(ada, clock):
         assert refused == "ENROLMENT_INVALID"
 
 
+async def test_an_enrolment_waits_ten_minutes_sec_055(ada, clock):
+    begun = await ada.ask("beginTotpEnrolment")
+    clock.advance(minutes=10, seconds=1)
+    code = totp_codes.code_at(begun["secret"], totp_codes.step_at(clock()))
+    given = {"enrolment": begun["enrolment"], "code": code}
+    assert await ada.code("finishTotpEnrolment", given) == "ENROLMENT_INVALID"
+
+
 async def test_recovery_codes_are_shown_once(ada):
     first = (await ada.ask("regenerateRecoveryCodes"))["codes"]
     second = (await ada.ask("regenerateRecoveryCodes"))["codes"]
@@ -405,3 +422,63 @@ async def test_of_two_ways_in_one_stays_though_both_go_at_once(services):
     assert sum(isinstance(outcome, LastWayIn) for outcome in outcomes) == 1
     held = await service.held(ada.user.id)
     assert held.has_password is not bool(held.passkeys)
+
+
+# The user name
+
+
+RENAME_ME = f"""mutation ($input: UpdateMeInput!) {{ step: updateMe(input: $input)
+  {{ user {{ username name }} {ERRORS} }} }}"""
+
+
+async def update_me(ada, **given):
+    answer = await ada.face.gql(RENAME_ME, {"input": given}, token=ada.issued.token)
+    assert "errors" not in answer, answer
+    return answer["data"]["step"]
+
+
+async def with_names(services, **step_up):
+    """Ada where user names sign in."""
+    rules = msgspec.structs.replace(services.config.username, enabled=True)
+    return await person_at(
+        await reconfigured(
+            services, username=rules, session=SessionRules(step_up=StepUp(**step_up))
+        )
+    )
+
+
+async def test_a_name_that_is_needed_to_sign_in_cannot_be_taken_away(services):
+    """SEC-037."""
+    ada = await with_names(services)
+    await update_me(ada, username="ada_l")
+    await ada.services.passwords.set(SYSTEM, ada.user.id, PASSWORD)
+    await fetch("DELETE FROM email WHERE user_id = $1", ada.user.id)
+    (error,) = (await update_me(ada, username=None, name="Ada"))["userErrors"]
+    assert (error["code"], error["path"]) == ("LAST_WAY_IN", ["input", "username"])
+    kept = (await update_me(ada))["user"]
+    assert kept == {"username": "ada_l", "name": None}, "all or nothing"
+
+
+async def test_a_name_beside_an_address_may_go_and_its_user_is_told(services):
+    ada = await with_names(services)
+    await update_me(ada, username="ada_l")
+    found = await update_me(ada, username=None)
+    assert (found["user"]["username"], found["userErrors"]) == (None, [])
+    rows = await fetch("SELECT template FROM mail_outbox ORDER BY created_at, id")
+    assert [row["template"] for row in rows] == ["username_update", "username_delete"]
+    kinds = await fetch("SELECT type FROM audit_event WHERE subject_id = $1", ada.user.id)
+    assert {"username_changed", "username_deleted"} < {row["type"] for row in kinds}
+
+
+async def test_another_name_needs_a_recent_sign_in_and_the_rest_of_a_profile_does_not(
+    services, clock
+):
+    """SEC-037."""
+    ada = await with_names(services, max_age=Duration(minutes=5))
+    await update_me(ada, username="ada_l")
+    clock.advance(minutes=6)
+    for username in ("ada_k", None):
+        (error,) = (await update_me(ada, username=username, name="Ada"))["userErrors"]
+        assert (error["code"], error["maxAge"]) == ("STEP_UP_REQUIRED", 300)
+    found = await update_me(ada, username="ada_l", name="Ada")
+    assert found == {"user": {"username": "ada_l", "name": "Ada"}, "userErrors": []}

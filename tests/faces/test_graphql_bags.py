@@ -1,11 +1,10 @@
 """`updateUserMetadata`: merged, replaced, cleared, refused; and numbers that keep their digits."""
 
 import json
-from uuid import uuid4
 
 import pytest
 from faces.clients import Face
-from factories import make_key, make_session, make_user, reconfigured
+from factories import NOBODYS_ID, make_key, make_session, make_user, reconfigured
 
 from app.config.sections import UserMetadata
 
@@ -272,7 +271,7 @@ class TestRefusals:
         assert error["path"] == ["input", "ifMetadataVersion"]
         assert (error["bag"], error["currentVersion"]) == ("PRIVATE", 2)
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x", ""])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x", ""])
     async def test_who_is_not_there_has_no_bags(self, change, user_id):
         payload = await change(user_id, publicMetadata={"a": 1})
         (error,) = payload["userErrors"]

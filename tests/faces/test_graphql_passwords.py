@@ -12,6 +12,7 @@ import pytest
 from faces.clients import MODERN, Face
 from factories import make_key, make_session, make_user
 
+from app.access import SYSTEM
 from app.config.sections import PasswordHashing
 from app.credentials.errors import HashingOverloaded
 from app.credentials.password_hashing import PasswordHasher
@@ -57,6 +58,11 @@ def refusal(payload):
     return error["code"], error["path"]
 
 
+async def trusted(services, user):
+    """Trust a browser of the user, and give its cookie."""
+    return await services.trusted_devices.issue(SYSTEM, user.id)
+
+
 async def sessions():
     return len(await fetch("SELECT id FROM user_session"))
 
@@ -73,6 +79,21 @@ class TestSetUserPassword:
             await make_session(services, one)
         await set_password(admin, key, user)
         assert await sessions() == 1
+
+    async def test_no_browser_of_the_user_is_trusted_any_longer_sec_027_059(
+        self, services, admin, key, user
+    ):
+        """SEC-027, SEC-059"""
+        other = await make_user(services)
+        cookie, others = await trusted(services, user), await trusted(services, other)
+        await set_password(admin, key, user, "short")
+        assert await services.trusted_devices.is_trusted(user.id, cookie)
+        await set_password(admin, key, user)
+        assert not await services.trusted_devices.is_trusted(user.id, cookie)
+        assert await services.trusted_devices.is_trusted(other.id, others)
+        kept = await trusted(services, user)
+        await set_password(admin, key, user, "another " + PASSWORD, keep=True)
+        assert await services.trusted_devices.is_trusted(user.id, kept)
 
     async def test_sessions_are_kept_where_that_is_asked_for_sec_027(
         self, services, admin, key, user
@@ -190,21 +211,25 @@ class TestOverload:
 
 
 class TestDeleteUserPassword:
-    async def test_a_password_is_taken_away_and_sessions_end_sec_027(
+    async def test_a_password_is_taken_away_and_what_it_opened_ends_sec_027(
         self, services, admin, key, user
     ):
         await set_password(admin, key, user)
         await make_session(services, user)
+        cookie = await trusted(services, user)
         payload = await delete_password(admin, key, user)
         assert payload == {"user": {"id": str(user.id)}, "userErrors": []}
         assert await services.passwords.verify(user.id, PASSWORD) == NoPassword()
         assert await sessions() == 0
+        assert not await services.trusted_devices.is_trusted(user.id, cookie)
 
     async def test_where_there_is_none_nothing_happens(self, services, admin, key, user):
         await make_session(services, user)
+        cookie = await trusted(services, user)
         assert refusal(await delete_password(admin, key, user)) == ("NOT_FOUND", ["userId"])
         assert refusal(await delete_password(admin, key, uuid4())) == ("NOT_FOUND", ["userId"])
         assert await sessions() == 1
+        assert await services.trusted_devices.is_trusted(user.id, cookie)
 
     async def test_only_a_key_that_may_write_users_deletes_one_sec_012(
         self, services, admin, key, user

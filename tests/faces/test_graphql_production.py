@@ -7,7 +7,7 @@ from dataclasses import replace
 import pytest
 from databases import visiting
 from faces.clients import MODERN, Face
-from factories import make_key, make_session, make_user, reconfigured
+from factories import disguised, make_key, make_session, make_user, reconfigured
 from graphql import get_introspection_query
 
 from app import logs
@@ -176,7 +176,7 @@ class Broken:
     async def emails_of(self, *args):
         raise ZeroDivisionError(self.words)
 
-    async def create(self, *args):
+    async def create(self, *args, **named):
         raise TypeError(self.words)
 
 
@@ -189,9 +189,9 @@ def broken(services):
     class BrokenMetadata(Metadata):
         private_of, words = Broken.private_of, Broken.words
 
-    users, bags = services.users, services.metadata
+    bags = services.metadata
     metadata = BrokenMetadata(bags.config, bags.templates, bags.audit)
-    broken_users = BrokenUsers(users.emails, users.usernames, bags, users.audit, users.clock)
+    broken_users = replace(disguised(services.users, BrokenUsers), metadata=bags)
     return replace(
         services,
         metadata=metadata,
@@ -377,8 +377,7 @@ class TestWaiting:
             async def page(self, *args):
                 raise Unavailable
 
-        users = services.users
-        double = BusyUsers(users.emails, users.usernames, users.metadata, users.audit, users.clock)
+        double = disguised(services.users, BusyUsers)
         return Face(replace(services, users=double))
 
     async def test_a_question_that_comes_too_often_is_told_when_to_come_again(self, busy, key):

@@ -3,7 +3,7 @@
 from uuid import uuid4
 
 import pytest
-from factories import make_key, make_session, make_user
+from factories import NOBODYS_ID, make_key, make_session, make_user
 
 from app.access import SYSTEM
 from app.users import NewEmail
@@ -270,7 +270,7 @@ class TestUpdateUser:
         answer = await admin.gql(UPDATE, {"id": str(user.id), "input": given}, key=key)
         assert refusal(answer["data"]["updateUser"]) == refused
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x", "", "A" * 36])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x", "", "A" * 36])
     async def test_who_is_not_there_cannot_be_changed(self, admin, key, user_id):
         answer = await admin.gql(UPDATE, {"id": user_id, "input": {"name": "x"}}, key=key)
         assert refusal(answer["data"]["updateUser"]) == ("NOT_FOUND", ["userId"])
@@ -288,7 +288,7 @@ class TestDeleteUser:
         after = await admin.gql("{ me { id } }", token=issued.token)
         assert (after["data"], after["extensions"]["session"]) == ({"me": None}, "revoked")
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x"])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x"])
     async def test_who_is_not_there_cannot_be_deleted(self, admin, key, user_id):
         payload = (await admin.gql(DELETE, {"id": user_id}, key=key))["data"]["deleteUser"]
         assert payload["deletedId"] is None
@@ -407,7 +407,7 @@ class TestSessions:
             "session": {"id": payload["session"]["id"]},
         }
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x"])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x"])
     async def test_nobody_gets_no_session(self, admin, key, user_id):
         answer = await admin.gql(self.CREATE, {"u": user_id}, key=key)
         payload = answer["data"]["createUserSession"]
@@ -556,7 +556,7 @@ class TestSecretKeys:
         payload = (await admin.gql(self.ROTATE, given, key=key))["data"]["rotateSecretKey"]
         assert refusal(payload) == ("NOT_FOUND", ["secretKeyId"])
 
-    @pytest.mark.parametrize("key_id", [str(uuid4()), "x"])
+    @pytest.mark.parametrize("key_id", [NOBODYS_ID, "x"])
     async def test_a_key_that_is_not_there_cannot_be_changed(self, admin, key, key_id):
         for query, field in ((self.ROTATE, "rotateSecretKey"), (self.REVOKE, "revokeSecretKey")):
             answer = await admin.gql(query, {"id": key_id}, key=key)

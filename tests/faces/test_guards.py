@@ -246,6 +246,7 @@ class TestNothingSecretIsAnswered:
         }
         assert found == {
             ("SecretKeyPayload", "secret"),
+            *(("WebhookPayload", "secret"), ("Webhook", "previousSecretEndsAt")),
             *(("FlowPayload", "token"), ("Flow", "csrfToken")),
             *(("MfaOtpSecretCreation", name) for name in ("otpSecret", "otpImageSource")),
             ("TotpEnrolmentPayload", "secret"),

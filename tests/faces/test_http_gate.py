@@ -17,6 +17,7 @@ from app.http import Gate, Listener
 from app.http.body import MAX_BODY
 from app.keys import KeysUnreadable, encryption_secrets
 from app.logs import RequestLog
+from app.metrics import Metrics
 from app.persistence import fetch
 
 pytestmark = pytest.mark.one_database
@@ -353,7 +354,9 @@ class TestDefects:
 
     def gate(self, services, app):
         config = services.config
-        return SimpleNamespace(gate=Gate(app, Listener("public", config), config, RequestLog()))
+        return SimpleNamespace(
+            gate=Gate(app, Listener("public", config), config, RequestLog(), Metrics())
+        )
 
     @pytest.mark.parametrize(
         ("raised", "status", "code"),

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 from faces.clients import Face, exchange
 from faces.documents import call, everything, roots
-from factories import make_key, make_session, make_user, reconfigured
+from factories import disguised, make_key, make_session, make_user, reconfigured
 
 from app import logs
 from app.config.sections import Log
@@ -55,6 +55,35 @@ def lines(face, stream):
     found = [json.loads(line) for line in text.splitlines()]
     assert all(isinstance(line, dict) for line in found)
     return found
+
+
+class TestWho:
+    """Lines name who has asked by ids, and what by names of ours."""
+
+    async def test_a_line_names_the_session_the_user_and_the_operation(
+        self, services, logging_face, written
+    ):
+        user = await make_user(services)
+        issued = await make_session(services, user)
+        face = logging_face()
+        await face.gql("query Mine { me { id } }", token=issued.token)
+        (line,) = [one for one in lines(face, written) if "listener" in one]
+        assert (line["session_id"], line["user_id"]) == (str(issued.session.id), str(user.id))
+        assert line["operation"] == "graphql me"
+        assert "secret_key_id" not in line
+
+    async def test_a_line_names_the_secret_key_and_nobody_where_there_is_nobody(
+        self, services, logging_face, written
+    ):
+        face = logging_face()
+        await face.gql("{ users { nodes { id } } }", key=await make_key(services, "users:read"))
+        await face.gql("{ me { id } }", token="eyJ.a.b")
+        await face.get("/health/alive")
+        by_key, nobody, health = [one for one in lines(face, written) if "listener" in one]
+        assert len(by_key["secret_key_id"]) == 36
+        for line in (nobody, health):
+            assert not {"session_id", "user_id", "secret_key_id"} & set(line)
+        assert health["operation"] == "GET /health/alive"
 
 
 class TestSecrets:
@@ -121,14 +150,11 @@ class TestSecrets:
         self, services, logging_face, written
     ):
         class BrokenUsers(Users):
-            async def create(self, actor, new):
+            async def create(self, actor, new, **_):
                 raise RuntimeError(f"cannot make {new} for {actor}")
 
         key = await make_key(services)
-        users = services.users
-        double = BrokenUsers(
-            users.emails, users.usernames, users.metadata, users.audit, users.clock
-        )
+        double = disguised(services.users, BrokenUsers)
         passwords = replace(services.passwords, users=double)
         using = replace(logging_face.services, users=double, passwords=passwords)
         face = logging_face(using=using)
@@ -219,6 +245,7 @@ class TestLines:
             "address": "127.0.0.1",
             "method": "GET",
             "path": "/nowhere",
+            "operation": "other",
             "status": 404,
         }
 

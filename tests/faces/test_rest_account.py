@@ -4,12 +4,19 @@ import json
 
 import jwt
 import pytest
+from credentials.authenticator import Authenticator
+from credentials.ceremonies import passkey_of
 from faces.clients import Face
 from factories import make_session, make_user, reconfigured
+from flows.walking import RestClient, preflight
+from msgspec.structs import replace
 
+from app import base64url
 from app.access import SYSTEM
-from app.config.sections import Cookie, Session
+from app.config.sections import Cookie, Mfa, SecurityKeys, Session
 from app.config.values import Duration
+from app.credentials import totp_codes
+from app.credentials.totp import Accepted
 from app.metadata import BagChanges
 from app.persistence import fetch
 from app.users import NewEmail, NewUser, ProfileChanges
@@ -89,8 +96,8 @@ class TestMe:
             "user_id": str(ada.id),
             "mfa_config": {
                 "auth_app_set_up": False,
-                "totp_enabled": False,
-                "security_keys_enabled": False,
+                "totp_enabled": True,
+                "security_keys_enabled": True,
             },
             "emails": [
                 {
@@ -136,6 +143,55 @@ class TestMe:
             "created_at",
             "updated_at",
         }
+
+    async def test_what_the_user_signs_in_with_is_shown(self, services, public, ada, issued):
+        passkey = await passkey_of(services, ada.id, Authenticator())
+        passkey = await services.passkeys.rename(SYSTEM, ada.id, passkey.credential_id, "Blue")
+        key = await passkey_of(services, ada.id, Authenticator(), "security_key")
+        await services.totp.store(SYSTEM, ada.id, totp_codes.new_secret(), Accepted(1))
+        body = (await public.get("/me", token=issued.token)).json()
+        for name, one in (("passkeys", passkey), ("security_keys", key)):
+            named = {"name": one.name} if one.name else {}
+            assert body[name] == [
+                {
+                    "id": one.credential_id,
+                    **named,
+                    "public_key": base64url.encode(one.public_key),
+                    "attestation_type": one.attestation_type,
+                    "aaguid": str(one.aaguid),
+                    "last_used_at": z(one.last_used_at),
+                    "created_at": z(one.created_at),
+                    "transports": list(one.transports),
+                    "backup_eligible": one.is_backup_eligible,
+                    "backup_state": one.is_backed_up,
+                    "mfa_only": name == "security_keys",
+                }
+            ]
+        assert body["mfa_config"]["auth_app_set_up"] is True
+
+    async def test_it_is_the_user_of_the_profile_flow(self, services, public, ada, issued):
+        await passkey_of(services, ada.id, Authenticator())
+        await passkey_of(services, ada.id, Authenticator(), "security_key")
+        flow = RestClient(public)
+        flow.cookies["hanko"] = issued.token
+        shown = await preflight(flow, "profile")
+        assert (await public.get("/me", token=issued.token)).json() == shown.payload["user"]
+
+    async def test_what_is_switched_off_is_not_shown(self, services, ada, issued):
+        await passkey_of(services, ada.id, Authenticator())
+        await passkey_of(services, ada.id, Authenticator(), "security_key")
+        config = services.config
+        without = replace(config.mfa, security_keys=SecurityKeys(enabled=False))
+        for mfa, told in (
+            (without, {"totp_enabled": True, "security_keys_enabled": False}),
+            (Mfa(enabled=False), {"totp_enabled": False, "security_keys_enabled": False}),
+        ):
+            passkey = replace(config.passkey, enabled=False)
+            face = Face(await reconfigured(services, mfa=mfa, passkey=passkey))
+            body = (await face.get("/me", token=issued.token)).json()
+            assert body["mfa_config"] == {"auth_app_set_up": False, **told}
+            assert "passkeys" not in body
+            assert ("security_keys" in body) == mfa.security_keys.enabled
 
     async def test_an_empty_bag_is_left_out_beside_a_full_one(self, services, public, issued, ada):
         await services.metadata.change(SYSTEM, ada.id, BagChanges(public=None))

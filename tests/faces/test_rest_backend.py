@@ -5,7 +5,7 @@ from uuid import uuid4
 
 import pytest
 from faces.clients import Face
-from factories import make_key, make_session, make_user, reconfigured
+from factories import NOBODYS_ID, make_key, make_session, make_user, reconfigured
 
 from app.access import SCOPES, SYSTEM
 from app.config.sections import UserMetadata
@@ -290,7 +290,7 @@ class TestPatch:
             assert refused(answer, 415, "unsupported_media_type")
             assert await kept() == BEFORE
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x", "0" * 32, "{id}", "%00"])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x", "0" * 32, "{id}", "%00"])
     async def test_who_is_not_there_is_404(self, admin, endpoint, key, user_id):
         answer = await admin.patch(endpoint.path(user_id), {"public_metadata": {}}, key=key)
         assert answer.status_code == 404
@@ -354,7 +354,7 @@ class TestHankoRead:
         for answer in (await admin.get(path, key=key), await admin.patch(path, {}, key=key)):
             assert answer.json() == {"public_metadata": {"a": 1}, "unsafe_metadata": {"t": 1}}
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x"])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x"])
     async def test_who_is_not_there_is_404(self, admin, key, user_id):
         assert refused(await admin.get(f"/users/{user_id}/metadata", key=key), 404, "not_found")
 
@@ -469,7 +469,7 @@ class TestToriiUsers:
         answer = await admin.post(USERS, {"email": "a@example.com", **body}, key=key)
         assert answer.status_code == 201
 
-    @pytest.mark.parametrize("user_id", [str(uuid4()), "x", "0"])
+    @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x", "0"])
     async def test_who_is_not_there_is_404(self, face, key, user_id):
         assert refused(await face.get(f"{USERS}/{user_id}", key=key), 404, "not_found")
 

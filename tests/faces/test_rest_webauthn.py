@@ -3,6 +3,7 @@
 import asyncio
 import json
 
+import msgspec
 import pytest
 from credentials.authenticator import UP, Authenticator, b64, unb64
 from faces.clients import Face
@@ -11,7 +12,17 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from app.access import SYSTEM
-from app.config.sections import Mfa, Passkey, RelyingParty, SecurityKeys, Session, WebAuthn
+from app.config.sections import (
+    Mfa,
+    NetworkLimits,
+    Passkey,
+    RateLimiter,
+    RelyingParty,
+    SecurityKeys,
+    Session,
+    StepUp,
+    WebAuthn,
+)
 from app.config.values import Duration
 from app.persistence import fetch
 from app.sessions import SignedIn
@@ -22,6 +33,7 @@ FINISH = "/webauthn/registration/finalize"
 LOGIN = "/webauthn/login/initialize"
 LOGGED_IN = "/webauthn/login/finalize"
 MINE = "/webauthn/credentials"
+NOBODYS = {"challenge": b64(bytes(32)), "rpId": "localhost"}
 SESSION_ONLY = [
     ("POST", BEGIN, {}),
     ("POST", FINISH, {}),
@@ -46,6 +58,18 @@ def device():
     return Authenticator()
 
 
+@pytest.fixture
+async def few(services):
+    """A face that lets a network do everything twice a minute."""
+    limits = RateLimiter(network_limits=NetworkLimits(tokens=2))
+    return Face(await reconfigured(services, rate_limiter=limits))
+
+
+@pytest.fixture
+async def unlimited(services):
+    return Face(await reconfigured(services, rate_limiter=RateLimiter(enabled=False)))
+
+
 def refused(answer, status, code, *path):
     error = answer.json()["error"]
     assert (answer.status_code, error["code"], error.get("path", [])) == (status, code, list(path))
@@ -62,6 +86,16 @@ async def signed_in(face, device, call=None, **falsified):
     """Sign in as a page does."""
     options = (await face.post(LOGIN, {})).json()
     return await face.post(LOGGED_IN, device.get(options, **falsified), **(call or {}))
+
+
+async def notices(services):
+    """Which notices wait to be mailed."""
+    rows = await fetch("SELECT type, details FROM audit_event ORDER BY at")
+    return {
+        json.loads(row["details"])["template"]
+        for row in rows
+        if row["type"] == "security_notification_sent"
+    }
 
 
 class TestRegistration:
@@ -328,12 +362,45 @@ class TestOwn:
         answer = await public.patch(f"{MINE}/{shown['id']}", body, token=token)
         assert refused(answer, 400, code, *path)
 
-    async def test_one_is_deleted(self, public, ada, token, device):
+    async def test_one_is_deleted(self, services, public, ada, token, device):
+        """SEC-027, SEC-037: the other sessions end, and the owner is told."""
         shown = (await made(public, token, device)).json()
+        other = (await make_session(services, ada)).token
         answer = await public.call("DELETE", f"{MINE}/{shown['id']}", token=token)
         assert (answer.status_code, answer.content) == (204, b"")
         assert (await public.get(MINE, token=token)).json() == []
         assert refused(await signed_in(public, device), 401, "passkey_invalid")
+        assert refused(await public.get(MINE, token=other), 401, "unauthenticated")
+        assert await notices(services) == {"passkey_create", "passkey_delete"}
+
+    async def test_the_last_way_in_stays_sec_037(self, services, token, device, ada):
+        config = services.config
+        email = msgspec.structs.replace(config.email, use_for_authentication=False)
+        password = msgspec.structs.replace(config.password, enabled=False)
+        face = Face(await reconfigured(services, email=email, password=password))
+        shown = (await made(face, token, device)).json()
+        answer = await face.call("DELETE", f"{MINE}/{shown['id']}", token=token)
+        assert refused(answer, 409, "last_way_in")
+        assert (await face.get(MINE, token=token)).json() == [shown]
+
+    async def test_what_opens_the_account_is_changed_soon_after_the_sign_in_sec_037(
+        self, services, ada, token, device, clock
+    ):
+        strict = Face(
+            await reconfigured(
+                services, session=Session(step_up=StepUp(max_age=Duration(minutes=5)))
+            )
+        )
+        shown = (await made(strict, token, device)).json()
+        options = (await strict.post(BEGIN, {}, token=token)).json()
+        clock.advance(minutes=6)
+        for answer in (
+            await strict.post(BEGIN, {}, token=token),
+            await strict.post(FINISH, Authenticator().create(options), token=token),
+            await strict.call("DELETE", f"{MINE}/{shown['id']}", token=token),
+        ):
+            assert refused(answer, 409, "step_up_required")
+        assert (await strict.get(MINE, token=token)).json() == [shown]
 
     async def test_anothers_is_not_there_sec_054(self, services, public, ada, token, device):
         shown = (await made(public, token, device)).json()
@@ -347,6 +414,80 @@ class TestOwn:
             ):
                 assert refused(await call, 404, "not_found", "credential_id")
         assert (await public.get(MINE, token=token)).json() == [shown]
+
+
+class TestLimits:
+    """A network may begin and finish so many ceremonies; whose credentials they are is all one."""
+
+    async def test_options_are_given_so_often_to_one_network_sec_126(self, services, few, clock):
+        for _ in range(2):
+            assert (await few.post(LOGIN, {})).status_code == 200
+        answer = await few.post(LOGIN, {})
+        assert refused(answer, 429, "rate_limited")
+        assert answer.headers["retry-after"] == "60"
+        assert len(await fetch("SELECT digest FROM webauthn_challenge")) == 2
+        clock.advance(seconds=59)
+        assert (await few.post(LOGIN, {})).headers["retry-after"] == "1"
+        clock.advance(seconds=1)
+        assert (await few.post(LOGIN, {})).status_code == 200
+
+    async def test_responses_are_looked_at_so_often_sec_069(self, services, public, few, device):
+        ada = await make_user(services)
+        await made(public, (await make_session(services, ada)).token, device)
+        told = [device.get((await public.post(LOGIN, {})).json()) for _ in range(3)]
+        for wrong in (device.get(NOBODYS), device.get(NOBODYS)):
+            assert refused(await few.post(LOGGED_IN, wrong), 401, "passkey_invalid")
+        for one in told:
+            answer = await few.post(LOGGED_IN, one)
+            assert refused(answer, 429, "rate_limited")
+            assert answer.headers["retry-after"] == "60"
+            assert "set-cookie" not in answer.headers
+        assert (await public.post(LOGGED_IN, told[2])).status_code == 200
+
+    async def test_a_registration_is_counted_too_sec_069_126(self, public, few, token, device):
+        """SEC-069, SEC-126"""
+        options = (await public.post(BEGIN, {}, token=token)).json()
+        for _ in range(2):
+            assert (await made(few, token, Authenticator())).status_code == 201
+        answer = await few.post(BEGIN, {}, token=token)
+        assert refused(answer, 429, "rate_limited")
+        assert answer.headers["retry-after"] == "60"
+        answer = await few.post(FINISH, device.create(options), token=token)
+        assert refused(answer, 429, "rate_limited")
+        assert refused(await few.post(BEGIN, {}), 401, "unauthenticated")
+
+    async def test_another_network_is_not_concerned_sec_069(self, services):
+        limits = RateLimiter(network_limits=NetworkLimits(tokens=2))
+        both = await reconfigured(services, rate_limiter=limits)
+        here, elsewhere = (Face(both, peer=(one, 50_000)) for one in ("2001:db8::1", "192.0.2.1"))
+        neighbour = Face(both, peer=("2001:db8::2", 50_000))
+        for face in (here, neighbour):
+            assert (await face.post(LOGIN, {})).status_code == 200
+        for face in (here, neighbour):
+            assert refused(await face.post(LOGIN, {}), 429, "rate_limited")
+        assert (await elsewhere.post(LOGIN, {})).status_code == 200
+
+    async def test_many_at_once_get_no_more_sec_071(self, few):
+        answers = await asyncio.gather(*(few.post(LOGIN, {}) for _ in range(20)))
+        assert sorted(one.status_code for one in answers) == [200] * 2 + [429] * 18
+
+    async def test_what_is_no_response_uses_nothing_up(self, few):
+        for _ in range(5):
+            assert refused(await few.post(LOGGED_IN, {}), 400, "webauthn_response_invalid")
+            assert refused(await few.post(LOGIN, []), 400, "body_invalid")
+        assert (await few.post(LOGIN, {})).status_code == 200
+
+    async def test_guesses_at_an_account_take_no_passkey_from_it_sec_072(
+        self, services, public, ada, token, device
+    ):
+        await made(public, token, device)
+        stranger = "192.0.2.1"
+        for operation in ("password", "otp", "passcode_guess", "passkey"):
+            for _ in range(40):
+                await services.rate_limits.take(operation, account=str(ada.id), address=stranger)
+        assert await services.rate_limits.take("passkey", address=stranger)
+        assert (await signed_in(public, device)).status_code == 200
+        assert isinstance(await services.sessions.authenticate(token), SignedIn)
 
 
 class TestRelatedOrigins:
@@ -387,12 +528,12 @@ PARTS = ("clientDataJSON", "attestationObject", "authenticatorData", "signature"
 
 @pytest.mark.one_database
 @given(data=st.data())
-async def test_whatever_is_sent_is_refused_with_a_code_sec_052(public, data):
+async def test_whatever_is_sent_is_refused_with_a_code_sec_052(unlimited, data):
     response = data.draw(st.dictionaries(st.sampled_from(PARTS), JSON | st.binary().map(b64)))
     told = {"id": "AAAA", "rawId": "AAAA", "type": "public-key", "response": response}
     told |= data.draw(st.dictionaries(st.sampled_from(PLACES), JSON, max_size=2))
     body = json.dumps(told).encode()
-    answer = await public.post(LOGGED_IN, content=body)
+    answer = await unlimited.post(LOGGED_IN, content=body)
     assert answer.status_code in (400, 401)
     assert answer.json()["error"]["code"] in (
         "webauthn_response_invalid",

@@ -8,6 +8,7 @@ import msgspec
 import pytest
 from faces.clients import Face
 from factories import TABLES
+from federation.providers import doubles
 from flows.walking import Client, GraphQLClient, RestClient
 
 from app.assembly import Services, assemble
@@ -30,10 +31,16 @@ class House:
     async def of(self, changes: dict[str, Any]) -> tuple[Services, Face]:
         """Give the services of a configuration: `email.optional` is written `email__optional`."""
         key = repr(sorted(changes.items()))
-        if "rate_limiter__enabled" in changes:  # what others have used up is not this test's
+        its_own = {
+            "rate_limiter__enabled",
+            "third_party",
+        }  # no limit used up, nobody known to others
+        if its_own & changes.keys():
             self.built.pop(key, None)
         if key not in self.built:
-            services = assemble(changed(self.config, changes), clock=self.clock)
+            connectors = doubles() if "third_party" in changes else None
+            config = changed(self.config, changes)
+            services = assemble(config, clock=self.clock, connectors=connectors)
             self.built[key] = (services, Face(services, "public"))
         services, face = self.built[key]
         await services.signing_keys.load()

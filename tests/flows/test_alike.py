@@ -5,6 +5,7 @@ from statistics import median
 from time import perf_counter
 
 import pytest
+from factories import TABLES
 from flows.people import (
     ADA,
     at_code,
@@ -13,7 +14,10 @@ from flows.people import (
     person,
     with_passkey,
 )
-from flows.walking import deliver, preflight
+from flows.walking import RestClient, deliver, preflight
+
+from app.persistence import database as here
+from app.persistence import fetch
 
 NOBODY = "eve@example.com"
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{43}|[0-9A-Za-z]{32}")
@@ -96,20 +100,92 @@ async def test_known_and_unknown_addresses_sign_up_alike_sec_066(rest, services)
     assert known == await raw(rest, "registration", walk(NOBODY))
 
 
+async def named_people(services):
+    """Ada, who reads mail; Bob, who has no address; and nobody of the name of Eve."""
+    await named(services, "ada", address=ADA)
+    await named(services, "bob")
+    return "ada", "bob", "eve"
+
+
 @pytest.mark.configured(username__enabled=True)
 @pytest.mark.parametrize("walk", ["password", "passcode", "recovery"])
 async def test_known_and_unknown_user_names_are_answered_alike_sec_066(rest, services, walk):
     """SEC-066 is stricter here than the reference, which tells of user names always."""
-    await named(services, "ada", address=ADA)
+    answers = []
+    for name in await named_people(services):
+        typed = ("continue_with_login_identifier", {"identifier": name})
+        steps = [("register_client_capabilities", {}), typed, *WALKS[walk]]
+        answers.append(await raw(rest, "login", steps))
+    assert answers[0] == answers[1] == answers[2]
 
-    def steps(name):
-        return [
-            ("register_client_capabilities", {}),
-            ("continue_with_login_identifier", {"identifier": name}),
-            *WALKS[walk],
-        ]
 
-    assert await raw(rest, "login", steps("ada")) == await raw(rest, "login", steps("eve"))
+OPTIONS = {
+    "an address may be left out": {"email__optional": True},
+    "names alone say who it is": {"email__use_as_login_identifier": False},
+    "codes alone sign in": {"password__enabled": False},
+    "passwords alone sign in": {"email__use_for_authentication": False},
+    "addresses cannot be given": {"email__enabled": False, "username__optional": False},
+}
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize("option", OPTIONS)
+async def test_the_first_state_tells_nothing_of_a_user_name_sec_066(house, clock, option):
+    """SEC-066: neither whether somebody has it, nor whether mail reaches them."""
+    changes = {"username__enabled": True, **OPTIONS[option]}
+    for table in TABLES:
+        if table != "signing_key":
+            await fetch(f"DELETE FROM {table}")
+    services, face = await house.of({"username__enabled": True})
+    names = await named_people(services)
+    services, face = await house.of(changes)
+    rest = RestClient(face)
+    (key,) = (await preflight(rest)).actions["continue_with_login_identifier"]
+    answers = []
+    for name in names:
+        device = ("register_client_capabilities", {"webauthn_available": True})
+        typed = ("continue_with_login_identifier", {key: name})
+        answers.append(await raw(rest, "login", [device, typed]))
+        shown = await preflight(rest)
+        shown = await rest.act("continue_with_login_identifier", **{key: name})
+        answers[-1].append(await everywhere(rest, shown))
+    assert answers[0] == answers[1] == answers[2]
+
+
+async def everywhere(rest, shown):
+    """What every action without an input leads to, and what it offers."""
+    found = {}
+    for action, inputs in shown.actions.items():
+        if action != "back" and not inputs:
+            there = await rest.act(action)
+            found[action] = (there.name, there.status, there.error, sorted(there.actions))
+            if "back" in there.actions:
+                await rest.act("back")
+    return found
+
+
+@pytest.mark.configured(username__enabled=True)
+async def test_somebody_without_an_address_gets_in_by_no_code(rest, services):
+    await named(services, "bob")
+    for way in (
+        ["continue_to_passcode_confirmation"],
+        ["continue_to_password_login", "continue_to_passcode_confirmation_recovery"],
+    ):
+        await preflight(rest)
+        await rest.act("continue_with_login_identifier", identifier="bob")
+        for action in way:
+            shown = await rest.act(action)
+        assert (shown.name, shown.status) == ("passcode_confirmation", 200)
+        assert await deliver(services) == []
+
+
+@pytest.mark.configured(username__enabled=True, privacy__show_account_existence_hints=True)
+async def test_with_hints_somebody_without_an_address_is_asked_for_the_password(client, services):
+    await named(services, "bob")
+    await preflight(client)
+    shown = await client.act("continue_with_login_identifier", identifier="bob")
+    assert shown.name == "login_password"
+    assert "continue_to_passcode_confirmation_recovery" not in shown.actions
 
 
 @pytest.mark.configured(rate_limiter__enabled=True)
@@ -123,6 +199,24 @@ async def test_limits_answer_known_and_unknown_alike_sec_072(client, services):
         seen[-1] += [await client.act("resend_passcode") for _ in range(3)]
     assert seen[0] == seen[1]
     assert seen[0][5].status == seen[0][9].status == 429
+
+
+@pytest.mark.configured(rate_limiter__enabled=True)
+async def test_guesses_at_registration_count_for_taken_and_free_alike_sec_042_066(
+    client, services, clock
+):
+    """Wrong codes count for the address over all flows, whether somebody has it or not."""
+    await person(services)
+    seen = []
+    for address in (ADA, NOBODY):
+        for tries in (30, 1):
+            clock.advance(minutes=2)
+            await preflight(client, "registration")
+            await client.act("register_login_identifier", email=address)
+            tried = [await client.act("verify_passcode", code="000000") for _ in range(tries)]
+        seen.append([(shown.status, shown.error) for shown in tried])
+        assert tried[-1].name == "passcode_confirmation"
+    assert seen[0] == seen[1] == [(429, "rate_limit_exceeded")]
 
 
 @pytest.mark.configured(privacy__show_account_existence_hints=True, username__enabled=True)
@@ -155,3 +249,63 @@ async def test_equal_work_is_done_for_known_and_unknown_sec_067(rest, services):
             times.append(perf_counter() - started)
     known, unknown = median(took[ADA]), median(took[NOBODY])
     assert abs(known - unknown) < max(0.02, 0.5 * known)
+
+
+STEPS = {
+    "password": [("password_login", {"password": "wrong"})],
+    "passcode": [("verify_passcode", {"code": "000000"})],
+}
+
+
+@pytest.mark.parametrize("walk", STEPS)
+async def test_known_and_unknown_take_as_many_statements_sec_067(rest, services, statements, walk):
+    """SEC-067: every step asks the database as often, so that only what it finds can differ."""
+    await person(services)
+    await person(services, "bob@example.com", password=None)
+    steps = [
+        ("continue_with_login_identifier", None),
+        *WALKS[walk][:1],
+        *STEPS[walk],
+    ]
+    counts = {}
+    for address in (ADA, "bob@example.com", NOBODY):
+        await preflight(rest, "login")
+        for action, inputs in steps:
+            statements.clear()
+            await rest.act(action, **(inputs if inputs is not None else {"email": address}))
+            counts.setdefault(action, {})[address] = len(statements)
+    assert all(len(set(counted.values())) == 1 for counted in counts.values()), counts
+
+
+async def test_known_and_unknown_addresses_sign_up_by_as_many_statements_sec_067(
+    rest, services, statements
+):
+    """SEC-067: see above."""
+    await person(services)
+    counts = {}
+    for address in (ADA, NOBODY):
+        await preflight(rest, "registration")
+        statements.clear()
+        await rest.act("register_login_identifier", email=address)
+        counts[address] = len(statements)
+    assert len(set(counts.values())) == 1, counts
+
+
+@pytest.fixture
+def statements(services, monkeypatch):
+    """What the database is asked, one entry a statement."""
+    asked, engine = [], here._open[0]
+    fetch, fetch_row = engine.fetch, engine.fetch_row
+
+    async def noting(sql, args):
+        asked.append(sql)
+        return await fetch(sql, args)
+
+    async def noting_row(sql, args):
+        if not engine.transaction_exists():  # else `fetch` is what is used
+            asked.append(sql)
+        return await fetch_row(sql, args)
+
+    monkeypatch.setattr(engine, "fetch", noting)
+    monkeypatch.setattr(engine, "fetch_row", noting_row)
+    return asked

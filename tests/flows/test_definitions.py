@@ -114,7 +114,7 @@ def test_hooks_and_starts_name_states_of_their_flow():
     for flow in FLOWS.values():
         named = {*flow.start, *flow.before, *flow.after}
         assert named <= set(flow.actions)
-        assert set(flow.after_part) <= {part.name for part in flow.parts}
+        assert set(flow.after_part) <= {flow.kind, *(part.name for part in flow.parts)}
 
 
 def test_actions_of_one_name_take_the_same_inputs():

@@ -73,8 +73,9 @@ async def test_a_password_that_breaks_a_rule_is_refused(client, services, passwo
     assert set(shown.problems) == {"new_password"}
     assert "value" not in shown.actions["register_password"]["new_password"]
     assert await fetch("SELECT id FROM app_user") == []
+    exact = {problem, "password_too_long"} if problem == "value_too_long_error" else {problem}
     if problem != "value_invalid_error":
-        assert shown.problems == {"new_password": problem}
+        assert shown.problems["new_password"] in exact
 
 
 @pytest.mark.configured(**QUIET, password__optional=True)

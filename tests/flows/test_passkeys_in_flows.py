@@ -18,6 +18,8 @@ from flows.people import (
 from flows.walking import preflight
 
 from app.access import SYSTEM
+from app.credentials.webauthn_challenges import MOST
+from app.persistence import fetch
 
 
 def signed(authenticator, shown, **falsified):
@@ -314,3 +316,31 @@ async def test_a_recovery_code_needs_nothing_of_the_device(client, services):
     assert (shown.name, shown.actions.keys()) == ("login_security_key", {"recovery_code_validate"})
     shown = await client.act("recovery_code_validate", recovery_code=code)
     assert shown.name in ("device_trust", "success")
+
+
+async def test_one_flow_keeps_few_challenges_however_often_it_asks_sec_126(client, services, clock):
+    account = await person(services)
+    authenticator = await with_passkey(services, account)
+    await preflight(client, webauthn=True)
+    for _ in range(8):
+        clock.advance(seconds=1)
+        shown = await client.act("webauthn_generate_request_options")
+        await client.act("back")
+    kept = await fetch("SELECT purpose FROM webauthn_challenge WHERE bound_to IS NOT NULL")
+    assert len(kept) == MOST
+    shown = await client.act(
+        "webauthn_verify_assertion_response", assertion_response=signed(authenticator, shown)
+    )
+    assert shown.name == "success", "the page may wait for an earlier answer"
+
+
+@pytest.mark.configured(rate_limiter__enabled=True)
+async def test_wrong_assertions_are_limited_by_network_sec_069(client, services):
+    await preflight(client, webauthn=True)
+    tried = [
+        await client.act("webauthn_verify_assertion_response", assertion_response={"id": "x"})
+        for _ in range(31)
+    ]
+    assert {shown.status for shown in tried[:30]} == {401}
+    assert (tried[30].status, tried[30].error) == (429, "rate_limit_exceeded")
+    assert len(await audited("login_failure")) == 30

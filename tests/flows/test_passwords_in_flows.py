@@ -4,7 +4,7 @@ import asyncio
 from uuid import UUID
 
 import pytest
-from factories import make_session
+from factories import make_identity, make_session
 from flows.people import (
     ADA,
     PASSWORD,
@@ -93,8 +93,6 @@ async def test_a_password_that_changes_while_the_flow_rests_opens_nothing_sec_02
     assert (await client.act("password_login", password=PASSWORD)).name == "login_otp"
     await services.passwords.set(SYSTEM, account.id, NEW)
     shown = await client.act("otp_code_validate", otp_code=otp(services, secret))
-    assert shown.name == "device_trust"
-    shown = await client.act("skip")
     assert (shown.name, shown.error) == ("error", "operation_not_permitted_error")
     assert await fetch("SELECT id FROM user_session") == []
 
@@ -207,8 +205,11 @@ async def test_a_forgotten_password_is_replaced_after_the_code_sec_038(client, s
     assert shown.token is None
     shown = await client.act("password_recovery", new_password=NEW)
     assert shown.name == "success"
-    (mail,) = await deliver(services)
-    assert mail.to == ADA
+    mails = await deliver(services)
+    assert [(mail.to, "was changed" in mail.subject) for mail in mails] == [
+        (ADA, True),
+        (ADA, False),
+    ], "SEC-037: the code, and word of the change"
     (record,) = (await audited("password_changed"))[1:]
     assert '"recovery"' in record["details"]
     await at_password(client)
@@ -334,9 +335,14 @@ async def test_recovery_is_not_offered_where_it_is_off(client, services):
 
 
 @pytest.mark.configured(
-    username__enabled=True, email__optional=True, email__use_as_login_identifier=False
+    username__enabled=True,
+    email__optional=True,
+    email__use_as_login_identifier=False,
+    privacy__show_account_existence_hints=True,
 )
-async def test_recovery_is_not_offered_to_who_reads_no_mail(client, services):
+async def test_recovery_is_not_offered_to_who_reads_no_mail_where_that_may_be_told(
+    client, services
+):
     await named(services, "ada")
     await preflight(client)
     shown = await client.act("continue_with_login_identifier", username="ada")
@@ -359,6 +365,7 @@ async def test_proving_an_address_voids_what_was_attached_before_sec_064(client,
     planted = await make_session(services, account)
     await with_passkey(services, account)
     await with_totp(services, account)
+    await make_identity(services, account)
     await identified(client)
     await client.act("continue_to_passcode_confirmation")
     shown = await enter_code(client, services)
@@ -369,6 +376,7 @@ async def test_proving_an_address_voids_what_was_attached_before_sec_064(client,
     assert await services.passwords.changed_at(account.id) is None
     assert await services.passkeys.list(account.id) == []
     assert await services.totp.of(account.id) is None
+    assert await services.federation.identities_of([account.id]) == {account.id: []}
 
 
 async def test_recovery_of_an_unproved_address_voids_too_sec_064(client, services):

@@ -228,6 +228,7 @@ async def unsafe_of(services, user):
         ({"a": [1]}, '{"a":[1]}'),
         ('{"b": "text"}', '{"a":{"x":1,"y":2},"b":"text"}'),
         ("null", "{}"),
+        (None, "{}"),
         ({}, '{"a":{"x":1,"y":2}}'),
     ],
 )
@@ -241,9 +242,7 @@ async def test_unsafe_metadata_is_merged(client, services, patch, after):
     assert (await services.metadata.of([user.id]))[user.id].public == '{"kept":true}'
 
 
-@pytest.mark.parametrize(
-    "patch", [None, "", [], 7, True, "text", {"a": "x" * 3000}, {"a": "\u0000"}]
-)
+@pytest.mark.parametrize("patch", ["", [], 7, True, "text", {"a": "x" * 3000}, {"a": "\u0000"}])
 async def test_what_is_no_patch_changes_nothing(client, services, patch):
     """SEC-006, SEC-007: and nothing is kept of it."""
     user = await make_user(services, unsafe={"a": 1})
@@ -254,11 +253,11 @@ async def test_what_is_no_patch_changes_nothing(client, services, patch):
     assert await unsafe_of(services, user) == '{"a":1}'
 
 
-async def test_to_send_nothing_clears_nothing(rest, services):
-    """Q-32."""
+async def test_to_send_nothing_clears_nothing(client, services):
+    """Q-32: to leave the patch out is not to send null."""
     user = await make_user(services, unsafe={"a": 1})
-    await to_profile(rest, services, user)
-    shown = await rest.act("patch_metadata")
+    await to_profile(client, services, user)
+    shown = await client.act("patch_metadata")
     assert shown.problems == {"patch_metadata": "invalid_metadata_error"}
     assert await unsafe_of(services, user) == '{"a":1}'
 

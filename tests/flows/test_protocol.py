@@ -120,7 +120,7 @@ async def test_a_profile_flow_is_for_the_session_that_began_it_sec_060(client, s
     assert (shown.name, shown.error) == ("error", "operation_not_permitted_error")
 
 
-async def test_token_exchange_is_forbidden_while_there_is_no_saml(rest):
+async def test_token_exchange_is_forbidden_while_there_is_no_provider(rest):
     assert failed(await rest.face.post("/token_exchange"), 403, "forbidden")
     assert failed(await rest.face.post("/token_exchange?action=a%40b"), 403, "forbidden")
 

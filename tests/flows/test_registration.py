@@ -150,7 +150,7 @@ async def test_an_address_that_is_taken_meanwhile_makes_nobody(client, services)
     code = await mailed_code(services, ADA)
     await person(services)
     shown = await client.act("verify_passcode", code=code)
-    assert (shown.name, shown.status, shown.error) == ("error", 500, "technical_error")
+    assert (shown.name, shown.status, shown.error) == ("error", 400, "email_already_exists")
     assert len(await fetch("SELECT id FROM app_user")) == 1
     assert await fetch("SELECT id FROM user_session") == []
 

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from faces.clients import Face
@@ -16,7 +16,7 @@ from app.sessions import Session
 
 _SNAKE = {key_of(one.name): one.name for state in every_state() for one in described(state)}
 _CODES = {leaf.code: leaf for leaf in flow_errors.told()}
-_AT_THE_TOP = {"unauthenticated": 401, "forbidden": 403}
+_AT_THE_TOP = {"unauthenticated": 401, "forbidden": 403, "unavailable": 503}
 _CODE = re.compile(r"\b(\d{6})\b")
 
 
@@ -74,6 +74,9 @@ class _Browser:
 class RestClient(_Browser):
     """Speaks the reference's JSON."""
 
+    body: dict[str, Any]
+    """The last answer, to the letter."""
+
     async def start(self, kind: str) -> Shown:
         self.kind = kind
         return self._shown(await self.face.post(f"/{kind}", headers=self.sent()))
@@ -86,7 +89,7 @@ class RestClient(_Browser):
         return self._shown(await self.face.post(path, body, headers=self.sent()))
 
     def _shown(self, answer: Any) -> Shown:
-        step = answer.json()
+        step = self.body = answer.json()
         assert answer.status_code == step["status"]
         if step["csrf_token"]:
             self.csrf = step["csrf_token"]
@@ -186,7 +189,7 @@ class GraphQLClient(_Browser):
         codes = [e["code"].lower() for e in step["userErrors"]]
         retry = [str(e["retryAfter"]) for e in step["userErrors"] if "retryAfter" in e]
         if step["flow"] is None:
-            return _failed(codes[0])
+            return replace(_failed(codes[0]), retry_after=next(iter(retry), None))
         flow = step["flow"]
         self.flow_id, self.csrf = flow["id"], flow["csrfToken"]
         error = "form_data_invalid_error" if problems else next(iter(codes), None)

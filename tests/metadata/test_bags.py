@@ -29,6 +29,7 @@ from app.metadata import (
 )
 from app.metadata.patch import check
 from app.persistence import fetch
+from app.selfservice import Oneself
 from app.users import NewEmail, NewUser, ProfileChanges
 
 HOSTILE = (
@@ -197,7 +198,7 @@ class TestOwn:
         other = await make_user(services, unsafe={"o": 1})
         before = await stored(services, other)
         actor = session_actor(await make_session(services, mine))
-        _, bags = await services.users.update_own(actor, ProfileChanges(), {"u": 2})
+        _, bags = await services.self_service.update(Oneself(actor), ProfileChanges(), {"u": 2})
         after = await stored(services, mine)
         assert (after.public, after.private, after.unsafe) == (
             '{"p":1}',
@@ -211,23 +212,27 @@ class TestOwn:
         """SEC-004, SEC-016: a secret key does not act as a user."""
         for actor in (Actor(), await key_actor(services)):
             with pytest.raises(Unauthenticated):
-                await services.users.update_own(actor, ProfileChanges(), {"u": 2})
+                await services.self_service.update(Oneself(actor), ProfileChanges(), {"u": 2})
 
     async def test_profile_and_bag_change_together_or_not_at_all(self, services):
         user = await make_user(services, name="Ada", unsafe={"t": 1})
         actor = session_actor(await make_session(services, user))
         with pytest.raises(MetadataTooLarge):
-            await services.users.update_own(actor, ProfileChanges(name="Eve"), {"t": "x" * 3000})
+            await services.self_service.update(
+                Oneself(actor), ProfileChanges(name="Eve"), {"t": "x" * 3000}
+            )
         with pytest.raises(MetadataVersionConflict):
-            await services.users.update_own(actor, ProfileChanges(name="Eve"), UNSET, 7)
+            await services.self_service.update(Oneself(actor), ProfileChanges(name="Eve"), UNSET, 7)
         assert (await services.users.by_id(user.id)).name == "Ada"
-        account, bags = await services.users.update_own(actor, ProfileChanges(name="Eve"))
+        account, bags = await services.self_service.update(
+            Oneself(actor), ProfileChanges(name="Eve")
+        )
         assert (account.name, bags) == ("Eve", None)
 
     async def test_null_clears_the_own_bag(self, services):
         user = await make_user(services, unsafe={"t": 1})
         actor = session_actor(await make_session(services, user))
-        _, bags = await services.users.update_own(actor, ProfileChanges(), None, 1)
+        _, bags = await services.self_service.update(Oneself(actor), ProfileChanges(), None, 1)
         assert (bags.unsafe, bags.version) == ("{}", 2)
 
 

@@ -8,6 +8,7 @@ from factories import make_session, make_user, session_actor
 from app.access import SYSTEM
 from app.metadata import BagChanges, MetadataVersionConflict
 from app.persistence import speaks
+from app.selfservice import Oneself
 from app.users import ProfileChanges
 
 
@@ -60,7 +61,8 @@ async def test_an_admin_and_the_user_at_once_lose_nothing_of_each_other(services
         for key in keys
     )
     by_user = (
-        services.users.update_own(own, ProfileChanges(name=key), {f"u{key}": 1}) for key in keys
+        services.self_service.update(Oneself(own), ProfileChanges(name=key), {f"u{key}": 1})
+        for key in keys
     )
     await asyncio.gather(*by_admin, *by_user)
     bags = await bags_of(services, user)

@@ -212,6 +212,43 @@ class TestPostgres:
                 async with transaction():
                     raise AssertionError
 
+    async def test_transactions_leave_connections_to_look_ups(self, postgres):
+        """SEC-123: a look-up waits for none of them, however many want to begin."""
+        async with visiting(config_of(postgres, DATABASE_POOL="2")):
+            begun = []
+
+            async def begin(sql: str) -> None:
+                async with transaction():
+                    begun.append(await fetch(sql))
+
+            async with transaction():
+                await fetch("SELECT 1 AS one")
+                waiting = [asyncio.create_task(_outside(begin, "SELECT 1")) for _ in range(3)]
+                async with asyncio.timeout(5):
+                    for _ in range(3):
+                        await asyncio.create_task(_outside(fetch_row, "SELECT 1 AS one"))
+                assert begun == []
+            await asyncio.gather(*waiting)
+            assert len(begun) == 3
+
+    async def test_a_transaction_whose_turn_does_not_come_is_refused(self, postgres):
+        """SEC-130"""
+        engine = PooledPostgres(config_of(postgres, DATABASE_POOL="1").database, patience=0.5)
+        await engine.open()
+        try:
+
+            async def begin() -> None:
+                async with engine.open_transaction():
+                    raise AssertionError
+
+            async with engine.open_transaction():
+                with pytest.raises(DatabaseUnavailable):
+                    await asyncio.create_task(begin(), context=contextvars.Context())
+            async with engine.open_transaction():
+                assert len(await engine.fetch("SELECT 1 AS one", ())) == 1
+        finally:
+            await engine.close()
+
     async def test_a_closed_pool_is_no_database(self, postgres):
         async with visiting(config_of(postgres, DATABASE_POOL="1")):
             engine = here._open[0]

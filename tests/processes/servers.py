@@ -133,10 +133,18 @@ def _graphql(query: str, bearer: str | None, variables: dict[str, Any]) -> dict[
     return {"json": {"query": query, "variables": variables}, "headers": headers}
 
 
-def start(folder: Path, which: str = "all", **environment: str) -> Server:
+def start(
+    folder: Path,
+    which: str = "all",
+    *,
+    public_port: int | None = None,
+    config: Path | None = None,
+    **environment: str,
+) -> Server:
     """Start a server without waiting for it; its data are in *folder* unless told otherwise."""
     folder.mkdir(parents=True, exist_ok=True)
-    public, admin = free_port(), free_port()
+    public, admin = public_port or free_port(), free_port()
+    file = ["--config", str(config)] if config else []
     variables = {
         "DATA_DIR": str(folder / "data"),
         "SERVER_PUBLIC_ADDRESS": f"127.0.0.1:{public}",
@@ -146,7 +154,7 @@ def start(folder: Path, which: str = "all", **environment: str) -> Server:
     }
     with (folder / "out").open("ab") as out, (folder / "err").open("ab") as err:
         process = subprocess.Popen(
-            command("serve", which),
+            command(*file, "serve", which),
             cwd=_empty(folder),
             env=inherited() | variables,
             stdin=subprocess.DEVNULL,

@@ -13,13 +13,25 @@ from databases import environment_of
 
 from app import logs
 from app.assembly import assemble
-from app.config.sections import NetworkLimits, PasswordLimits, RateLimiter, RedisConfig
+from app.audit import AuditLog
+from app.clock import utc_now
+from app.config.sections import (
+    Audit,
+    AuditStorage,
+    NetworkLimits,
+    PasswordLimits,
+    RateLimiter,
+    RedisConfig,
+)
 from app.config.values import Duration
 from app.ratelimit import Limited, RateLimits
 from app.ratelimit.shared import PATIENCE, RedisWindows, StoreAway
 from app.ratelimit.windows import Slot
 
 SECRETS = ["a-secret-of-the-tests-0001"]
+UNKEPT = AuditLog(Audit(storage=AuditStorage(enabled=False)), utc_now)
+"""An audit log that needs no database."""
+
 NOBODY_LISTENS = RedisConfig(address="127.0.0.1:9")
 
 
@@ -30,7 +42,7 @@ async def in_redis(clock):
 
     def build(config: RedisConfig, **given) -> RateLimits:
         limits = RateLimits.of(
-            RateLimiter(store="redis", redis_config=config, **given), SECRETS, clock
+            RateLimiter(store="redis", redis_config=config, **given), SECRETS, clock, UNKEPT
         )
         patient = RedisWindows(config, clock, patience=30, pause=0)
         made.append(dataclasses.replace(limits, shared=patient))
@@ -46,7 +58,7 @@ def make(request, clock, redis, redis_address, in_redis):
     """Makes limits that count here, or there."""
     if request.param == "redis":
         return functools.partial(in_redis, RedisConfig(address=redis_address))
-    return lambda **given: RateLimits.of(RateLimiter(**given), SECRETS, clock)
+    return lambda **given: RateLimits.of(RateLimiter(**given), SECRETS, clock, UNKEPT)
 
 
 @asynccontextmanager
@@ -148,6 +160,15 @@ class TestBudgets:
             for n in range(40)
         ]
         assert known.count(None) == 30
+
+    @pytest.mark.parametrize(("operation", "most"), [("passcode", 3), ("otp", 3)])
+    async def test_mail_and_second_factors_have_one_budget_sec_057_073(self, make, operation, most):
+        some = make()
+        tried = [
+            await some.take(operation, account="alice", address=f"10.0.0.{n}", known_browser=known)
+            for n, known in enumerate((True, False) * 6)
+        ]
+        assert tried.count(None) == most
 
     async def test_second_factors_are_tried_five_times_a_minute_at_most_sec_057(self, make):
         generous = type(RateLimiter().otp_limits)(tokens=500)

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from app.config.sections import PasscodeLimits, RateLimiter
+from app.config.sections import NetworkLimits, PasscodeLimits, RateLimiter
 from app.config.values import Duration
 from app.ratelimit.rules import NOWHERE, Window, network_of, rules_of, rules_without_store
 
@@ -66,6 +66,12 @@ def test_some_limits_hold_whatever_is_configured_sec_042_057_073():
     assert Window(10, HOUR) in rules["passcode"].account
     assert Window(30, HOUR) in rules["passcode_guess"].account
     assert Window(5, MINUTE) in rules["otp"].account
+
+
+@pytest.mark.parametrize("operation", ["ceremony", "passkey"])
+def test_no_account_has_a_budget_of_passkeys_that_others_could_use_up_sec_072(operation):
+    rule = rules_of(RateLimiter(network_limits=NetworkLimits(tokens=7)))[operation]
+    assert (rule.account, rule.network) == ((), (Window(7, MINUTE),))
 
 
 def test_every_operation_on_an_account_is_limited_for_the_network_too_sec_069():

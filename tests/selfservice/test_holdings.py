@@ -20,6 +20,7 @@ from app.selfservice.holdings import (
     may_delete_security_key,
     may_delete_totp,
     may_delete_username,
+    may_disconnect,
 )
 from app.users import Account, Email
 
@@ -62,7 +63,9 @@ def held(draw):
     keys = [passkey(mfa_only=one) for one in draw(st.lists(st.booleans(), max_size=3))]
     username = draw(st.sampled_from([None, "ada"]))
     account = Account(uuid4(), username, None, None, None, None, None, NOW, NOW, None)
-    return Holdings(account, emails, keys, draw(st.booleans()), draw(st.booleans()))
+    has_password, has_totp = draw(st.booleans()), draw(st.booleans())
+    identities = draw(st.sampled_from([0, 0, 1, 2]))
+    return Holdings(account, emails, keys, has_password, has_totp, identities)
 
 
 def without_name(mine):
@@ -84,6 +87,19 @@ def test_whatever_may_go_leaves_a_way_in(config, mine):
         if may_delete_passkey(config, mine, one) and not one.is_mfa_only:
             rest = [key for key in mine.passkeys if key != one]
             assert is_open(config, replace(mine, passkeys=rest))
+    for identities in range(mine.identities + 1):
+        if may_disconnect(config, mine, identities=identities):
+            assert is_open(config, replace(mine, identities=mine.identities - identities))
+
+
+def test_one_identity_of_a_provider_that_is_on_is_a_way_in():
+    """SEC-037."""
+    account = Account(uuid4(), None, None, None, None, None, None, NOW, NOW, None)
+    one = Holdings(account, [], [], has_password=False, has_totp=False, identities=1)
+    assert is_open(Config(), one)
+    assert not may_disconnect(Config(), one, identities=1)
+    assert may_disconnect(Config(), replace(one, identities=2), identities=1)
+    assert not is_open(Config(), replace(one, identities=0))
 
 
 @given(configs(), held())

@@ -15,10 +15,10 @@ from app.assembly import Services, assemble
 from app.clock import Clock
 from app.config.values import Duration
 from app.errors import NotFound
+from app.paging import Page, PageRequest, Position
 from app.persistence import fetch
 from app.sessions import SessionNotFound, SignedIn, SignIn, TokenExpired
 from app.users import NewEmail, NewUser, ProfileChanges
-from app.users.paging import Page, PageRequest, Position
 
 STANDARD = ("email", "iat", "exp", "aud")
 

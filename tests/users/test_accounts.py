@@ -13,7 +13,9 @@ from factories import key_actor, make_session, make_user, session_actor
 from app.access import SYSTEM
 from app.errors import NotFound
 from app.metadata import BagChanges, MetadataInvalid
+from app.paging import PageRequest
 from app.persistence import fetch
+from app.selfservice import Oneself
 from app.users import (
     EmailInvalid,
     EmailTaken,
@@ -28,7 +30,6 @@ from app.users import (
     UsernameInvalid,
     UsernameTaken,
 )
-from app.users.paging import PageRequest
 
 
 def named(username: str, **given) -> NewUser:
@@ -247,8 +248,18 @@ class TestUpdate:
         changes = ProfileChanges(username="ada", name="SECRETNAME", picture=None)
         await services.users.update(SYSTEM, user.id, changes)
         (event,) = await events(services, "user_updated")
-        assert json.loads(event["details"]) == {"fields": ["name", "picture", "username"]}
+        assert json.loads(event["details"]) == {"fields": ["name", "picture"]}
         assert "SECRETNAME" not in str(event)
+
+    async def test_a_user_name_has_records_of_its_own(self, services):
+        """SEC-118: masked; and none where it stays as it is."""
+        user = await make_user(services)
+        for username in ("ada_l", "ada_l", None, None):
+            await services.users.update(SYSTEM, user.id, ProfileChanges(username=username))
+        for kind in ("username_changed", "username_deleted"):
+            (event,) = await events(services, kind)
+            assert json.loads(event["details"]) == {"username": "a***l"}
+        assert not await events(services, "user_updated")
 
     async def test_nobody_cannot_be_changed(self, services):
         with pytest.raises(NotFound):
@@ -444,7 +455,7 @@ async def test_a_user_changes_only_the_own_profile(services):
     user = await make_user(services)
     other = await make_user(services)
     actor = session_actor(await make_session(services, user))
-    account, _ = await services.users.update_own(actor, ProfileChanges(name="Eve"))
+    account, _ = await services.self_service.update(Oneself(actor), ProfileChanges(name="Eve"))
     assert (account.id, account.name) == (user.id, "Eve")
     assert await services.users.by_id(other.id) == other
     (event,) = await events(services, "user_updated")

@@ -13,10 +13,10 @@ from hypothesis import strategies as st
 from app import strictjson
 from app.access import SYSTEM
 from app.metadata import Bag, BagChanges, Mode
+from app.paging import PageRequest, Position
 from app.persistence import fetch
 from app.users import MetadataPredicate, NewEmail, NewUser, ProfileChanges, UserFilter
 from app.users.filters import MAX_CONDITIONS, MAX_INDEXES, FilterRefused
-from app.users.paging import PageRequest, Position
 
 HOSTILE = (
     "'; DROP TABLE app_user; --",

@@ -10,8 +10,8 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from app.access import SYSTEM
+from app.paging import DEFAULT_PAGE, MAX_PAGE, Page, PageRefused, PageRequest, Position
 from app.users import NewUser, ProfileChanges, UserOrder
-from app.users.paging import DEFAULT_PAGE, MAX_PAGE, Page, PageRefused, PageRequest, Position
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)

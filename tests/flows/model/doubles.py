@@ -13,7 +13,10 @@ from uuid import UUID
 
 from flows.model.moments import NOW, clock
 from flows.model.world import (
+    BROUGHT,
+    CORPORATE,
     OTHER_SESSION,
+    PROVIDER_IDS,
     SESSION,
     Address,
     Code,
@@ -22,6 +25,7 @@ from flows.model.world import (
     World,
     account_of,
     email_of,
+    identity_of,
     passkey_of,
 )
 
@@ -42,12 +46,20 @@ from app.credentials.passkey_values import LIMIT, Accepted, Counts, Refused, Reg
 from app.credentials.passwords import NoPassword, PreparedPassword, Verified, Wrong
 from app.credentials.webauthn_verify import NewCredential
 from app.errors import NotFound
+from app.federation.admission import Redeemed
+from app.federation.connector import Provider
+from app.federation.errors import ProviderDisabled, RedirectNotAllowed, TokenUnknown
+from app.federation.linking import Facts, Refusal, SignUp, decide
+from app.federation.service import Begun
 from app.metadata import UNSET, Bags
+from app.paging import Page
 from app.selfservice import SelfService
-from app.sessions import Issued, Session, SessionNotFound
+from app.sessions import Draft, Issued, Session, SessionNotFound
 from app.users import EmailTaken, UsernameTaken
-from app.users.paging import Page
 
+GOOGLE = Provider("google", "Google", allow_linking=True)
+COMPANY = Provider(PROVIDER_IDS["saml"], "The company", allow_linking=True)
+TARGET = "https://app.example.com"
 RIGHT = "a lamp in the window"
 FRESH = "another lamp, another window"
 CODE = "123456"
@@ -99,7 +111,7 @@ class Users:
             for user_id, user in found.items()
         }
 
-    async def create(self, actor, new):
+    async def create(self, actor, new, *, then=None, is_addressed_otherwise=False):
         emails = tuple(
             Address(_address_id(one.address), one.address, one.is_primary, one.is_verified)
             for one in new.emails
@@ -109,6 +121,8 @@ class Users:
         if not emails and user.username is None:
             raise AssertionError("an account without an identifier")
         self.place.world = self.place.world.with_user(user)
+        if then is not None:
+            await then(user.id)
         return account_of(user), Bags(user.id)
 
     async def update(self, actor, user_id, changes):
@@ -118,6 +132,9 @@ class Users:
         if owner is not None and owner.id != user_id:
             raise UsernameTaken
         return account_of(self.place.change(user_id, username=changes.username))
+
+    async def stamp_of(self, user_id):
+        return None if self.place.world.user(user_id) is None else 0
 
     async def note_sign_in(self, user_id):
         self.place.user(user_id)
@@ -426,6 +443,130 @@ class TrustedDevices:
 
 
 @dataclass(frozen=True, slots=True)
+class Federation:
+    place: Place
+    config: Any
+
+    def providers(self):
+        return [GOOGLE] if self.config.third_party.providers.google.enabled else []
+
+    def provider(self, provider_id):
+        if provider_id == COMPANY.id and self.config.saml.enabled:
+            return COMPANY
+        return next((one for one in self.providers() if one.id == provider_id), None)
+
+    async def get_ready(self, provider_id):
+        assert self.provider(provider_id)
+
+    async def begin(self, request):
+        if request.redirect_to != TARGET:
+            raise RedirectNotAllowed
+        return Begun("https://google.example", "secret")
+
+    async def redeem(self, actor, token, wanted):
+        """Redeem what `sending.token_of` has made; the decision is the real one."""
+        name, *told = token.split(" ")
+        kind = name.partition("/")[0]
+        if kind not in PROVIDER_IDS:
+            raise TokenUnknown
+        provider = self.provider(PROVIDER_IDS[kind])
+        if provider is None:
+            raise ProviderDisabled
+        address = told[0] if self.config.email.enabled else ""
+        decision = decide(self._facts(name, address, wanted.user_id, is_vouched=bool(told[1])))
+        if isinstance(decision, Refusal):
+            raise decision.error
+        if isinstance(decision, SignUp):
+            user = self._made(name, address if decision.with_address else "", bool(told[1]))
+        else:
+            user = self._entered(name, decision, address, is_vouched=bool(told[1]))
+        mine = next((one for one in user.addresses if one.text == address), None)
+        return Redeemed(
+            user.id,
+            identity_of(user.id, name),
+            provider,
+            created=isinstance(decision, SignUp),
+            address=mine.text if mine else None,
+            address_is_proved=mine is not None and mine.is_verified,
+        )
+
+    def _facts(self, name, address, asked_by, *, is_vouched):
+        world = self.place.world
+        owner = world.by_identity(name)
+        here = world.by_address(address) if address else None
+        mine = here.addresses if here else ()
+        return Facts(
+            owner=owner.id if owner else None,
+            asked_by=asked_by,
+            has_address=bool(address),
+            is_vouched=is_vouched,
+            address_owner=here.id if here else None,
+            is_proved=any(one.text == address and one.is_verified for one in mine),
+            allows_linking=True,
+            is_saml=name.startswith("saml"),
+            in_domain=True,
+            allows_signup=self.config.account.allow_signup,
+            shows_existence=self.config.privacy.show_account_existence_hints,
+        )
+
+    def _made(self, name, address, is_vouched):
+        mine = Address(_address_id(address), address, is_verified=is_vouched)
+        user = User(BROUGHT, None, (mine,) if address else (), identities=(name,))
+        self.place.world = self.place.world.with_user(user)
+        return user
+
+    def _entered(self, name, decision, address, *, is_vouched):
+        user = self.place.user(decision.user_id)
+        proves = decision.address == "own" and is_vouched
+        addresses = tuple(
+            replace(one, is_verified=one.is_verified or (proves and one.text == address))
+            for one in user.addresses
+        )
+        names = tuple(dict.fromkeys((*user.identities, name)))
+        return self.place.change(user.id, addresses=addresses, identities=names)
+
+    async def note_refusal(self, actor, error, provider=""):
+        return None
+
+    async def identities_of(self, user_ids):
+        found = {user_id: self.place.world.user(user_id) for user_id in user_ids}
+        return {
+            user_id: [identity_of(user_id, one) for one in user.identities] if user else []
+            for user_id, user in found.items()
+        }
+
+    def shown(self, identities):
+        found = ((one, self.provider(one.provider)) for one in identities)
+        return [(one, provider) for one, provider in found if provider is not None]
+
+    async def disconnect(self, actor, user_id, identity_id):
+        mine = self.place.user(user_id).identities
+        (gone,) = (one for one in mine if identity_of(user_id, one).id == identity_id)
+        self.place.change(user_id, identities=tuple(one for one in mine if one != gone))
+        return identity_of(user_id, gone)
+
+    async def forget_all(self, actor, user_id):
+        count = len(self.place.user(user_id).identities)
+        self.place.change(user_id, identities=())
+        return count
+
+
+@dataclass(frozen=True, slots=True)
+class Saml:
+    config: Any
+
+    def provider_for_address(self, address):
+        at_work = address.endswith(f"@{CORPORATE}")
+        return CORPORATE if at_work and self.config.saml.enabled else None
+
+    async def get_ready(self, domain):
+        assert domain == CORPORATE
+
+    async def begin(self, wanted):
+        return Begun("https://idp.corp.example/sso", "secret")
+
+
+@dataclass(frozen=True, slots=True)
 class Tokens:
     async def read(self, token):
         return SimpleNamespace(claims={"sub": token})
@@ -436,12 +577,18 @@ class Sessions:
     place: Place
     tokens: Tokens = field(default_factory=Tokens)
 
-    async def issue(self, actor, user_id, origin=None, sign_in=None):
+    async def draft(self, user_id, origin, sign_in):
         self.place.user(user_id)
-        signed_in = self.place.world.signed_in | {user_id}
-        self.place.world = replace(self.place.world, signed_in=signed_in)
         session = _session(SESSION, user_id)
-        return Issued(session, str(user_id), NOW, session.expires_at)
+        return Draft(session, {"sub": str(user_id)}, NOW, session.expires_at)
+
+    async def sign(self, draft):
+        return Issued(draft.session, draft.claims["sub"], NOW, draft.expires_at)
+
+    async def begin(self, actor, issued, sign_in):
+        signed_in = self.place.world.signed_in | {issued.session.user_id}
+        self.place.world = replace(self.place.world, signed_in=signed_in)
+        return issued
 
     async def end(self, actor, user_id, session_id, event):
         if session_id != OTHER_SESSION or not self.place.user(user_id).has_other_session:
@@ -503,7 +650,16 @@ class RateLimits:
 
 @dataclass(frozen=True, slots=True)
 class Notices:
-    async def send(self, notice, account, email, language="", values=None):
+    async def send(self, notice, to, values=None):
+        return None
+
+
+@dataclass(frozen=True, slots=True)
+class Events:
+    async def record(self, name, data, *, user_id=None):
+        return None
+
+    async def record_user(self, name, actor, user_id):
         return None
 
 
@@ -515,23 +671,27 @@ def domains_over(place: Place, config: Any) -> Any:
         Passkeys(place, config),
     )
     devices, sessions, codes = TrustedDevices(place, config), Sessions(place), RecoveryCodes(place)
-    apps = Totp(place, devices)
+    apps, federation = Totp(place, devices), Federation(place, config)
     oneself = SelfService(
         config=config,
         users=users,
+        metadata=Metadata(),
         passwords=passwords,
         passkeys=passkeys,
         totp=apps,
         recovery_codes=codes,
         devices=devices,
         sessions=sessions,
+        federation=federation,
         notices=Notices(),
+        events=Events(),
         clock=clock,
     )
     return SimpleNamespace(
         config=config,
         clock=clock,
         audit=Audit(),
+        events=Events(),
         mail=Mail(),
         users=users,
         metadata=Metadata(),
@@ -543,6 +703,8 @@ def domains_over(place: Place, config: Any) -> Any:
         trusted_devices=devices,
         rate_limits=RateLimits(),
         sessions=sessions,
+        federation=federation,
+        saml=Saml(config),
         self_service=oneself,
     )
 

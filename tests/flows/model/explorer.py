@@ -3,14 +3,17 @@
 The real engine, actions and hooks run; the services are doubles over a `World`. A state of the
 exploration is what a flow remembers together with the world. A step runs once for all
 configurations that read the same values while it runs: what it has read stands in a tree that the
-next configuration is looked up in.
+next configuration is looked up in. What is offered where it leads reads much more, so that is asked
+for by itself, and remembered in a tree of its own.
 """
 
 from collections.abc import Coroutine, Iterator, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import msgspec
+import pytest
 from flows.model.doubles import ORIGIN, Place, domains_over
 from flows.model.moments import NOW
 from flows.model.sending import Sent, sendings
@@ -29,6 +32,7 @@ from app.flows.step import Action, FlowRequest, NeededOutside, Step
 from app.flows.store import Content, Past
 
 ENDS = ("success", "error", "account_deleted")
+_OFFERS = engine._offers
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +87,16 @@ class Move:
 
     action: type[Action]
     sent: Sent
+    tree: Any = None
+
+
+@dataclass(eq=False, slots=True)
+class Landing:
+    """Where a step has led, and a tree of what is offered there; each leaf is an edge."""
+
+    move: Move
+    target: Node
+    turn: Turn
     tree: Any = None
 
 
@@ -217,18 +231,21 @@ class Explorer:
         return node.moves
 
     def _look(self, node: Node, move: Move, values: Values) -> Edge | None:
-        tree = move.tree
-        while type(tree) is tuple:
-            path, branches = tree
-            tree = branches.get(values[path], OPEN)
-        if tree is not OPEN:
-            return tree
-        edge = self._take(node, move)
-        move.tree = _grown(move.tree, list(self.config.read.items()), edge)
+        found = _leaf(move.tree, values)
+        if found is OPEN:
+            found = self._take(node, move)
+            move.tree = _grown(move.tree, list(self.config.read.items()), found)
+        if type(found) is not Landing:
+            return found
+        edge = _leaf(found.tree, values)
+        if edge is OPEN:
+            self.config.read.clear()
+            edge = self._edge(found)
+            found.tree = _grown(found.tree, list(self.config.read.items()), edge)
         return edge
 
-    def _take(self, node: Node, move: Move) -> Edge | None:
-        """Take a step for the first time; None where it is not offered."""
+    def _take(self, node: Node, move: Move) -> Landing | Edge | None:
+        """Take a step for the first time; None where it is not offered, an edge where it fails."""
         self.taken += 1
         self.config.read.clear()
         flow, answers = FLOWS[node.kind], {}
@@ -249,15 +266,15 @@ class Explorer:
                 return Edge(action.name, move.sent, node, failure=failed.code)
             except Exception as failed:  # noqa: BLE001  # what a caller is told is technical_error
                 return Edge(action.name, move.sent, node, failure=repr(failed))
-            return self._edge(node, move, turn)
+            state = type(turn.step.state).name
+            target = self._node(node.kind, state, turn.content, is_trusted=node.is_trusted)
+            self.seen.add((node.kind, node.state, move.action.name, state))
+            return Landing(move, target, turn, OPEN)
 
-    def _edge(self, node: Node, move: Move, turn: Turn) -> Edge:
-        state = type(turn.step.state).name
-        target = self._node(node.kind, state, turn.content, is_trusted=node.is_trusted)
-        answer = answer_of(turn)
+    def _edge(self, landing: Landing) -> Edge:
+        answer = answer_of(landing.turn)
         answer = self.answers.setdefault(answer, answer)
-        self.seen.add((node.kind, node.state, move.action.name, state))
-        return Edge(move.action.name, move.sent, target, answer)
+        return Edge(landing.move.action.name, landing.move.sent, landing.target, answer)
 
     def _node(self, kind: str, state: str, content: Content, *, is_trusted: bool) -> Node:
         content = msgspec.structs.replace(content, past=_within_reach(kind, content.past))
@@ -303,6 +320,11 @@ class Explorer:
         )
 
 
+def replace_offers(patch: pytest.MonkeyPatch) -> None:
+    """Let the engine put off what it offers until it is asked for."""
+    patch.setattr(engine, "_offers", lambda *of: partial(_OFFERS, *of))
+
+
 def step_content(node: Node) -> Content:
     """Give what is remembered as the store gives it: a copy that a step may do with as it likes."""
     past = tuple(
@@ -324,17 +346,15 @@ def _within_reach(kind: str, past: tuple[Past, ...]) -> tuple[Past, ...]:
 def answer_of(turn: Turn) -> Answer:
     """Say what of a turn a client can tell apart."""
     error: IdentityError | None = turn.step.error
-    state = turn.step.state
+    state, offers = turn.step.state, turn.actions()
     problems = tuple(
         (offered.action.name, shown.input.name, shown.problem.error.code)
-        for offered in turn.actions
+        for offered in offers
         for shown in offered.inputs
         if shown.problem is not None
     )
     payload = tuple(one for one in state.__struct_fields__ if getattr(state, one) not in (None, ()))
-    actions = tuple(
-        (one.action.name, tuple(_shape(s.input) for s in one.inputs)) for one in turn.actions
-    )
+    actions = tuple((one.action.name, tuple(_shape(s.input) for s in one.inputs)) for one in offers)
     status = 200 if error is None else status_of(error)
     code = "" if error is None else error.code
     return Answer(type(state).name, status, code, problems, payload, actions)
@@ -346,6 +366,13 @@ def _shape(one: Any) -> tuple[Any, ...]:
 
 def _packed(stash: Stash) -> bytes:
     return msgspec.msgpack.encode(stash)
+
+
+def _leaf(tree: Any, values: Values) -> Any:
+    while type(tree) is tuple:
+        path, branches = tree
+        tree = branches.get(values[path], OPEN)
+    return tree
 
 
 def _grown(tree: Any, read: list[tuple[str, Any]], leaf: Edge | None) -> Any:

@@ -4,7 +4,7 @@ import itertools
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from flows.model.world import ADA, EVE, UUID, Address, Key, User, World
+from flows.model.world import ADA, CORPORATE, EVE, UUID, Address, Key, User, World
 
 
 @dataclass(frozen=True, slots=True)
@@ -14,16 +14,19 @@ class Kind:
     user: User | None
     is_trusted: bool = False
     has_eve: bool = False
+    is_corporate: bool = False
 
     @property
     def world(self) -> World:
         users = tuple(one for one in (self.user, EVES if self.has_eve else None) if one)
         trusted = frozenset({ADA}) if self.is_trusted else frozenset()
-        return World(tuple(sorted(users, key=lambda one: one.id)), trusted=trusted)
+        known = tuple(sorted(users, key=lambda one: one.id))
+        domain = CORPORATE if self.is_corporate else "example.com"
+        return World(known, trusted=trusted, domain=domain)
 
     def __str__(self) -> str:
         if self.user is None:
-            return "nobody"
+            return "nobody at a company" if self.is_corporate else "nobody"
         user = self.user
         parts = (
             ("password", user.password),
@@ -34,6 +37,8 @@ class Kind:
             ("address", user.is_proved),
             ("unproved address", user.addresses and not user.is_proved),
             ("name", user.username),
+            ("identity", user.identities),
+            ("corporate", self.is_corporate),
             ("trusted browser", self.is_trusted),
             ("beside eve", self.has_eve),
         )
@@ -49,6 +54,7 @@ EVES = User(
     "eve",
     (Address(UUID(int=0xE9), "eve@example.com"),),
     keys=(Key("evekey00"),),
+    identities=("google/eve",),
 )
 
 
@@ -64,3 +70,22 @@ def subsets() -> Iterator[User]:
 USERS = tuple(subsets())
 FULL = User(ADA, "ada", (ADDRESS,), 1, (KEY, SECURITY_KEY), has_totp=True, has_recovery=True)
 NOBODY = Kind(None)
+AT_GOOGLE, AT_WORK = ("google/ada",), ("saml/ada",)
+COMPANY = Address(UUID(int=0xE3), f"ada@{CORPORATE}")
+NEVER_PROVED = Address(UUID(int=0xE3), f"ada@{CORPORATE}", is_verified=False)
+FEDERATED = (
+    Kind(User(ADA, None, identities=AT_GOOGLE)),
+    Kind(User(ADA, None, (ADDRESS,), identities=AT_GOOGLE)),
+    Kind(User(ADA, None, (UNPROVED,), identities=AT_GOOGLE)),
+    Kind(User(ADA, "ada", (ADDRESS,), 1, has_totp=True, identities=AT_GOOGLE), has_eve=True),
+    Kind(User(ADA, None, (ADDRESS,), 1, (KEY, SECURITY_KEY), identities=AT_GOOGLE)),
+    Kind(User(ADA, None, (ADDRESS,), 0, (SECURITY_KEY,), has_totp=True, has_recovery=True)),
+    Kind(User(ADA, None, (ADDRESS,), 0, (), has_totp=True, identities=AT_GOOGLE), is_trusted=True),
+    Kind(User(ADA, None, (COMPANY,), 1, has_totp=True, identities=AT_WORK), is_corporate=True),
+    Kind(User(ADA, None, (NEVER_PROVED,), identities=AT_WORK), is_corporate=True),
+    Kind(User(ADA, None, (COMPANY,), 1), is_corporate=True),
+)
+"""Users who come from providers, or may."""
+
+STRANGERS = Kind(None, is_corporate=True)
+"""Nobody, who says to be of the company."""

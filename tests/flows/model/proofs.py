@@ -9,10 +9,9 @@ from collections.abc import Iterator
 from flows.model.explorer import ENDS, Edge, Graph, Node
 from flows.model.people import Kind
 from flows.model.settings import Values
-from flows.model.world import ADA, NEW, User
+from flows.model.world import ADA, BROUGHT, NEW, User
 
 SECONDS = frozenset({"security_key", "totp", "recovery_code"})
-FIRSTS = frozenset({"password", "mail", "passkey", "verified_passkey"})
 
 
 def has_second(values: Values, user: User) -> bool:
@@ -35,9 +34,22 @@ def firsts_that_count(values: Values) -> frozenset[str]:
             ("mail", by_mail),
             ("passkey", values["passkey.enabled"]),
             ("verified_passkey", values["passkey.enabled"]),
+            ("provider", has_provider(values)),
         )
         if counts
     )
+
+
+def has_provider(values: Values) -> bool:
+    """Say whether somebody can come from a provider."""
+    return bool(values["third_party.providers.google.enabled"] or values["saml.enabled"])
+
+
+def has_identity(values: Values, user: User) -> bool:
+    """Say whether a user is known to a provider that is on."""
+    google = values["third_party.providers.google.enabled"]
+    ways = ("google/",) * bool(google) + ("saml/",) * bool(values["saml.enabled"])
+    return any(one.startswith(ways) for one in user.identities)
 
 
 def too_little(values: Values, kind: Kind) -> Iterator[tuple[str, frozenset[str]]]:
@@ -50,8 +62,8 @@ def too_little(values: Values, kind: Kind) -> Iterator[tuple[str, frozenset[str]
         # the mail of an address that was never proved voids what was there before (SEC-064)
         mail = frozenset() if user.is_proved or not user.addresses else frozenset({"mail"})
         passkeys = frozenset({"passkey", "verified_passkey"})
-        yield "password and mail, no second factor", SECONDS | passkeys | mail
-        rest = frozenset({"password", "mail", "verified_passkey"})
+        yield "password, mail and provider, no second factor", SECONDS | passkeys | mail
+        rest = frozenset({"password", "mail", "verified_passkey", "provider"})
         yield "an unverified passkey alone", SECONDS | rest
 
 
@@ -113,10 +125,14 @@ def can_sign_in(values: Values, kind: Kind, *, webauthn: bool) -> bool:
         return False
     by_mail, by_name = _identifiers(values)
     is_named = (by_mail and bool(user.addresses)) or (by_name and user.username is not None)
+    is_named = is_named and not (values["saml.enabled"] and kind.is_corporate)
     code = values["email.enabled"] and values["email.use_for_authentication"] and user.addresses
     password = values["password.enabled"] and user.password
     passkey = values["passkey.enabled"] and webauthn and user.passkeys
-    first = bool(passkey or (is_named and (code or password)))
+    identity = has_identity(values, user) and (
+        "google/ada" in user.identities or (by_mail and kind.is_corporate)
+    )
+    first = bool(passkey or identity or (is_named and (code or password)))
     by_app = values["mfa.totp.enabled"] and user.has_totp
     is_platform = values["mfa.security_keys.authenticator_attachment"] == "platform"
     by_key = webauthn and not is_platform
@@ -141,6 +157,18 @@ def shut_out(graph: Graph, values: Values, kind: Kind) -> Iterator[str]:
             yield f"(b) an owner is shut out: {graph.path(entry.target)}"
 
 
+def unfinished(graph: Graph, values: Values, kind: Kind) -> Iterator[str]:
+    """(b) Who owns an identity and the second factor gets in with a token alone."""
+    user = kind.user
+    google = values["third_party.providers.google.enabled"]
+    if user is None or not google or not any(one.startswith("google") for one in user.identities):
+        return
+    if can_sign_in(values, kind, webauthn=True) and not any(
+        ADA in node.world.signed_in for node in graph.reach(graph.start)
+    ):
+        yield "(b) an owner of an identity is shut out of the token exchange"
+
+
 def back_grants(graph: Graph, values: Values, kind: Kind) -> Iterator[str]:
     """(c) Whatever is reached by going back is reached without it, whatever a client can prove."""
     sets = [frozenset[str](), *(lacking for _, lacking in too_little(values, kind))]
@@ -156,6 +184,8 @@ def broken_promises(graph: Graph) -> Iterator[str]:
     """What is shown as offered is accepted, nothing else is, and no step fails."""
     for node, edges in graph.edges.items():
         for edge in edges:
+            if edge.answer is None and _is_refused_token(edge):
+                continue
             if edge.answer is None:
                 yield f"(b) {edge.label} fails with {edge.failure}: {graph.path(node)}"
                 continue
@@ -166,6 +196,12 @@ def broken_promises(graph: Graph) -> Iterator[str]:
                 yield f"(b) {both}: {graph.path(edge.target)}"
 
 
+def _is_refused_token(edge: Edge) -> bool:
+    """Say whether a token was not redeemed, which leaves the flow where it is (Q-12)."""
+    code = "technical_error" if edge.sent.label == "bad" else "operation_not_permitted_error"
+    return edge.action == "exchange_token" and edge.failure == code
+
+
 def lacks_second(graph: Graph, values: Values) -> Iterator[str]:
     """(a) Where an account must have a second factor, none is made or signed in without."""
     for node in graph.edges:
@@ -174,34 +210,43 @@ def lacks_second(graph: Graph, values: Values) -> Iterator[str]:
         (user_id,) = node.world.signed_in
         user = node.world.user(user_id)
         first = graph.start.world.user(user_id) or user  # what is added later is asked for later
-        asks = (
-            "mfa.acquire_on_registration" if node.kind == "registration" else "mfa.acquire_on_login"
-        )
+        is_new = graph.start.world.user(user_id) is None
+        asks = "mfa.acquire_on_registration" if is_new else "mfa.acquire_on_login"
         methods = values["mfa.totp.enabled"] or values["mfa.security_keys.enabled"]
         must = values["mfa.enabled"] and not values["mfa.optional"] and values[asks] and methods
         by_code = values["email.enabled"] and values["email.use_for_authentication"]
         adds = (values["password.enabled"] and first.password) or (by_code and first.addresses)
+        adds = adds or node.stash.third_party_provider
         if must and adds and not user.has_totp and not user.security_keys:
             yield f"(a) an account without a second factor: {graph.path(node)}"
 
 
 def unproved_accounts(graph: Graph, values: Values) -> Iterator[str]:
-    """(a) A registration makes no account with an address that had to be proved and was not."""
+    """(a) A registration makes no account with an address that had to be proved and was not.
+
+    Who was brought by a provider is there before, and does not get in before.
+    """
     mail = frozenset({"mail"})
     for node in graph.edges:
+        brought = node.world.user(BROUGHT)
+        if brought is not None and node.state == "success" and _lacks_proof(values, brought):
+            yield f"(a) an unproved address: {graph.path(node)}"
         user = node.world.user(NEW)
         if user is None:
             continue
         if node.state != "success":
             yield f"(a) an account in {node.state}: {graph.path(node)}"
-        must_prove = values["email.require_verification"] and user.addresses
-        if must_prove and not user.is_proved:
+        if _lacks_proof(values, user):
             yield f"(a) an unproved address: {graph.path(node)}"
     if values["email.require_verification"]:
         for node in graph.reach(graph.start, without=mail):
             user = node.world.user(NEW)
             if user is not None and user.addresses:
                 yield f"(a) an address without its mail: {graph.path(node, without=mail)}"
+
+
+def _lacks_proof(values: Values, user: User) -> bool:
+    return bool(values["email.require_verification"] and user.addresses and not user.is_proved)
 
 
 def sign_ups_differ(graph: Graph, values: Values) -> Iterator[str]:
@@ -282,10 +327,10 @@ def _keeps(graph: Graph, values: Values, node: Node, before: User, after: User) 
 
 
 def _gains(graph: Graph, values: Values, before: User) -> Iterator[str]:
-    """See that no address is added, or taken as proved, without its mail."""
+    """See that no address is added, or taken as proved, without its mail or who vouches for it."""
     if not values["email.require_verification"]:
         return
-    for node in graph.reach(graph.start, without=frozenset({"mail"})):
+    for node in graph.reach(graph.start, without=frozenset({"mail", "provider"})):
         after = node.world.user(ADA)
         if after is not None and _gained(before, after):
             yield f"(a) an address without its mail: {graph.path(node)}"
@@ -298,7 +343,8 @@ def is_open(values: Values, user: User) -> bool:
     reads = user.is_proved or (user.addresses and not values["email.require_verification"])
     code = values["email.enabled"] and values["email.use_for_authentication"] and reads
     password = values["password.enabled"] and user.password
-    return bool((values["passkey.enabled"] and user.passkeys) or (is_named and (code or password)))
+    passkey = values["passkey.enabled"] and user.passkeys
+    return bool(passkey or has_identity(values, user) or (is_named and (code or password)))
 
 
 def _gained(before: User, after: User) -> bool:

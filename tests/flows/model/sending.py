@@ -4,13 +4,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
-from flows.model.doubles import CODE, FRESH, GOOD, RECOVERY, RIGHT, VERIFIED
-from flows.model.world import ADA, EVE, OTHER_SESSION, User, World
+from flows.model.doubles import CODE, FRESH, GOOD, RECOVERY, RIGHT, TARGET, VERIFIED
+from flows.model.world import ADA, EVE, OTHER_SESSION, User, World, identity_of
 
-from app.credentials.webauthn_json import written
+from app import base64url
 
 Proof = Literal[
-    "password", "mail", "passkey", "verified_passkey", "security_key", "totp", "recovery_code"
+    *("password", "mail", "passkey", "verified_passkey", "security_key", "totp", "recovery_code"),
+    "provider",
 ]
 """What only the owner of an account can show. Passkeys are of two kinds: with the user verified by
 the device, and without."""
@@ -49,14 +50,15 @@ def _devices(_: World) -> Iterator[Sent]:
 
 def _identifiers(world: World) -> Iterator[Sent]:
     ada = world.user(ADA)
-    yield from _named("", ada)
+    named = ada if ada is None or ada.addresses or ada.username else None
+    yield from _named("", named, world.domain)
     eve = world.user(EVE)
     if eve is not None:
         yield from _named("eve's ", eve)
 
 
-def _named(whose: str, user: User | None) -> Iterator[Sent]:
-    address, name = NOBODY
+def _named(whose: str, user: User | None, domain: str = "") -> Iterator[Sent]:
+    address, name = f"nobody@{domain}", NOBODY[1]
     if user is not None:
         address = user.addresses[0].text if user.addresses else ""
         name = user.username or ""
@@ -92,7 +94,7 @@ def _assertions(world: World) -> Iterator[Sent]:
             whose = "" if user.id == ADA else "eve's "
             for is_verified in (False,) if key.is_mfa_only else (False, True):
                 data = GOOD + (VERIFIED if is_verified else b"")
-                response = {"clientDataJSON": written(data), "authenticatorData": ""}
+                response = {"clientDataJSON": base64url.encode(data), "authenticatorData": ""}
                 response["signature"] = ""
                 value = {"id": key.name, "rawId": key.name, "type": "public-key"}
                 given = {"assertion_response": value | {"response": response}}
@@ -103,7 +105,7 @@ def _assertions(world: World) -> Iterator[Sent]:
 
 def _attestations(_: World) -> Iterator[Sent]:
     yield Sent("garbage", {"public_key": "{}"})
-    response = {"clientDataJSON": written(GOOD), "attestationObject": "", "transports": []}
+    response = {"clientDataJSON": base64url.encode(GOOD), "attestationObject": "", "transports": []}
     value = {"id": "anything", "rawId": "anything", "type": "public-key", "response": response}
     yield Sent("good", {"public_key": value})
 
@@ -170,6 +172,56 @@ def _sessions(_: World) -> Iterator[Sent]:
     yield Sent("other", {"session_id": str(OTHER_SESSION)})
 
 
+def _providers(_: World) -> Iterator[Sent]:
+    yield Sent("google", {"provider": "google", "redirect_to": TARGET})
+    yield Sent("elsewhere", {"provider": "google", "redirect_to": "https://evil.example"})
+    yield Sent("unknown", {"provider": "nobody", "redirect_to": TARGET})
+
+
+def _tokens(world: World) -> Iterator[Sent]:
+    """Tokens of whoever may come back from a provider; see `token_of`.
+
+    Who is somebody else altogether is met where nobody else is.
+    """
+    yield Sent("bad", {"token": "bad"})
+    ada = world.user(ADA)
+    if ada is None:
+        address = f"nobody@{world.domain}"
+        yield Sent("stranger", {"token": token_of("google/stranger", address)})
+        yield Sent("somebody new", {"token": token_of("google/new", FREE[0], is_vouched=True)})
+        yield Sent("somebody unvouched", {"token": token_of("google/new", FREE[0])})
+        yield Sent("somebody bare", {"token": token_of("google/new")})
+    if world.user(EVE) is not None:
+        yield Sent("eve", {"token": token_of("google/eve", TAKEN[0], is_vouched=True)})
+    if ada is not None:
+        yield from _tokens_of(ada)
+
+
+def _tokens_of(ada: User) -> Iterator[Sent]:
+    """Tokens of Ada, and of a stranger who has given her address."""
+    address = ada.addresses[0].text if ada.addresses else ""
+    for identity in ada.identities:
+        token = token_of(identity, address, is_vouched=identity.startswith("google"))
+        yield Sent(f"ada {identity}", {"token": token}, "provider", ADA.int)
+    if address:
+        yield Sent("stranger", {"token": token_of("google/stranger", address)})
+        if "google/ada" not in ada.identities:
+            token = token_of("google/ada", address, is_vouched=True)
+            yield Sent("ada for the first time", {"token": token}, "provider", ADA.int)
+
+
+def token_of(identity: str, address: str = "", *, is_vouched: bool = False) -> str:
+    """What the doubles take for a token: who it is, with which address."""
+    return f"{identity} {address} {'vouched' if is_vouched else ''}"
+
+
+def _identities(world: World) -> Iterator[Sent]:
+    ada = world.user(ADA)
+    for one in ada.identities if ada else ():
+        yield Sent(one, {"identity_id": str(identity_of(ADA, one).id)})
+    yield Sent("unknown", {"identity_id": str(EVE)})
+
+
 def _patches(_: World) -> Iterator[Sent]:
     yield Sent("patch", {"patch_metadata": {"a": 1}})
     yield Sent("no object", {"patch_metadata": 1})
@@ -203,4 +255,8 @@ _GIVEN = {
     "remember_me": _choices,
     "session_delete": _sessions,
     "patch_metadata": _patches,
+    "thirdparty_oauth": _providers,
+    "connect_thirdparty_oauth_provider": _providers,
+    "exchange_token": _tokens,
+    "disconnect_thirdparty_oauth_provider": _identities,
 }

@@ -3,12 +3,14 @@
 import itertools
 import random
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any
 
 import msgspec
 
+from app.config.federation_sections import BuiltInProviders, OidcProvider, ThirdParty
+from app.config.saml_sections import IdentityProvider, Saml
 from app.config.sections import Config
+from app.config.values import Secret
 
 Values = Mapping[str, Any]
 ACQUIRE = ("always", "conditional", "never")
@@ -66,6 +68,8 @@ OTHERS: Mapping[str, tuple[Any, ...]] = {
     "session.show_on_profile": BOTH,
     "session.allow_revocation": BOTH,
     "email.limit": (2, 5),
+    "third_party.providers.google.enabled": (False, False, False, True),
+    "saml.enabled": (*[False] * 4, True),
 }
 """Drawn for each configuration; a value that stands there more often is drawn more often."""
 
@@ -77,16 +81,51 @@ def lattice() -> Iterator[Values]:
     ):
         drawn = random.Random(number)  # noqa: S311  # the same in every run
         others = {name: drawn.choice(values) for name, values in OTHERS.items()}
-        yield others | dict(itertools.chain.from_iterable(part.items() for part in parts))
+        values = others | dict(itertools.chain.from_iterable(part.items() for part in parts))
+        if _lets_in(values):
+            yield values
+
+
+def _lets_in(values: Values) -> bool:
+    """Say whether there is any way to sign in; without one there is no such configuration."""
+    by_mail = values["email.enabled"] and values["email.use_for_authentication"]
+    by_provider = values["third_party.providers.google.enabled"] or values["saml.enabled"]
+    return bool(values["password.enabled"] or values["passkey.enabled"] or by_mail or by_provider)
 
 
 PATHS = tuple(next(lattice()))
 """The settings that differ within the lattice."""
 
 
+BASE = Config(
+    third_party=ThirdParty(
+        redirect_url="https://auth.example.com/thirdparty/callback",
+        error_redirect_url="https://app.example.com/error",
+        allowed_redirect_urls=["https://app.example.com/**"],
+        providers=BuiltInProviders(
+            google=OidcProvider(client_id="client", secret=Secret("secret"))
+        ),
+    ),
+    saml=Saml(
+        endpoint_url="https://auth.example.com",
+        audience_uri="urn:sekisho",
+        default_redirect_url="https://app.example.com",
+        identity_providers=[
+            IdentityProvider(
+                enabled=True,
+                name="The company",
+                domain="corp.example",
+                metadata_url="https://idp.corp.example/metadata",
+            )
+        ],
+    ),
+)
+"""What no configuration of the lattice changes: where providers are."""
+
+
 def config_of(values: Values) -> Config:
     """Make a real configuration of some values."""
-    config = Config()
+    config = BASE
     for path, value in values.items():
         config = _with(config, path.split("."), value)
     return config
@@ -98,37 +137,42 @@ def _with(section: Any, path: list[str], value: Any) -> Any:
     return msgspec.structs.replace(section, **{name: new})
 
 
-@dataclass(slots=True)
 class Traced:
     """A configuration of the lattice that notes what was read, so that a step is run only once for
-    all configurations that it cannot tell apart."""
+    all configurations that it cannot tell apart.
 
-    base: Config = field(default_factory=Config)
-    values: Values = field(default_factory=dict)
-    read: dict[str, Any] = field(default_factory=dict)
-    sections: dict[str, "Section"] = field(default_factory=dict)
+    What is the same throughout the lattice stands in it as it is.
+    """
 
-    def __getattr__(self, name: str) -> Any:
-        return self.at(name, getattr(self.base, name))
+    def __init__(self) -> None:
+        self.values: Values = {}
+        self.read: dict[str, Any] = {}
+        vars(self).update(self._traced(Config(), ""))
 
-    def at(self, path: str, own: Any) -> Any:
-        if path in self.values:
-            self.read[path] = self.values[path]
-            return self.values[path]
-        if not isinstance(own, msgspec.Struct):
-            return own
-        if path not in self.sections:
-            self.sections[path] = Section(self, path, own)
-        return self.sections[path]
+    def _traced(self, own: msgspec.Struct, place: str) -> dict[str, Any]:
+        fields = {name: (f"{place}{name}", getattr(own, name)) for name in own.__struct_fields__}
+        return {
+            name: Section(self, f"{path}.", value, self._traced(value, f"{path}."))
+            if isinstance(value, msgspec.Struct)
+            else value
+            for name, (path, value) in fields.items()
+            if path not in PATHS
+        }
 
 
 class Section:
-    """A section of a traced configuration."""
+    """A section of a traced configuration; only what differs within the lattice is asked for."""
 
-    __slots__ = ("_of", "_own", "_path")
-
-    def __init__(self, of: Traced, path: str, own: msgspec.Struct) -> None:
-        self._of, self._path, self._own = of, path, own
+    def __init__(
+        self, of: Traced, place: str, own: msgspec.Struct, same: Mapping[str, Any]
+    ) -> None:
+        self._of, self._own = of, own
+        self._paths = {name: f"{place}{name}" for name in own.__struct_fields__}
+        vars(self).update(same)
 
     def __getattr__(self, name: str) -> Any:
-        return self._of.at(f"{self._path}.{name}", getattr(self._own, name))
+        path = self._paths.get(name)
+        if path is None:
+            return getattr(self._own, name)  # a property
+        value = self._of.read[path] = self._of.values[path]
+        return value

@@ -8,14 +8,17 @@ from typing import Any
 
 import pytest
 from flows.model import proofs
-from flows.model.explorer import Explorer, Graph, Node
+from flows.model.explorer import Explorer, Graph, Node, replace_offers
 from flows.model.people import (
     ADDRESS,
+    AT_GOOGLE,
+    FEDERATED,
     FULL,
     KEY,
     NOBODY,
     SECOND,
     SECURITY_KEY,
+    STRANGERS,
     UNPROVED,
     USERS,
     Kind,
@@ -26,6 +29,7 @@ from flows.model.world import ADA, NEW, User
 import app.flows.profile_account
 import app.flows.registration
 import app.selfservice.service
+import app.text
 
 CONFIGURATIONS = tuple(lattice())
 KINDS = (
@@ -47,6 +51,8 @@ PROFILES = tuple(
         User(ADA, None, (ADDRESS,), 0, (KEY,), has_totp=True),
         User(ADA, "ada", (), 1, (SECURITY_KEY,)),
         User(ADA, "ada", (UNPROVED,), 0, (KEY, SECURITY_KEY)),
+        User(ADA, None, (ADDRESS,), 1, identities=AT_GOOGLE),
+        User(ADA, None, identities=AT_GOOGLE),
     )
 )
 LIKELY = (
@@ -55,6 +61,7 @@ LIKELY = (
     User(ADA, "ada", (), 1),
     User(ADA, "ada", (ADDRESS,), 0),
 )
+_HOST_KEY = cache(app.text._host_key)
 _LOGINS = 3
 """How many kinds of users sign in under one configuration, beside nobody."""
 
@@ -69,11 +76,16 @@ async def _no_rows(*_: Any) -> list[Any]:
 
 
 def replace_edges(patch: pytest.MonkeyPatch) -> None:
-    """Let what opens a transaction beside the engine, and what draws an id, do without."""
+    """Let what opens a transaction beside the engine, and what draws an id, do without.
+
+    The same few hosts are folded over and over: once is enough.
+    """
+    replace_offers(patch)
     patch.setattr(app.selfservice.service, "transaction", _nothing)
     patch.setattr(app.selfservice.service, "fetch", _no_rows)
     patch.setattr(app.flows.profile_account, "savepoint", _nothing)
     patch.setattr(app.flows.registration, "new_id", lambda: NEW)
+    patch.setattr(app.text, "_host_key", _HOST_KEY)
 
 
 @cache
@@ -92,34 +104,57 @@ def violations(explorer: Explorer, number: int) -> Iterator[str]:
 def walk(explorer: Explorer, number: int) -> None:
     """Walk what `violations` walks, and judge nothing of it."""
     values = CONFIGURATIONS[number]
-    for kind in (NOBODY, *_kinds(number)):
+    for kind in (NOBODY, *_kinds(values, number)):
         login(explorer, values, kind)
     registration(explorer, values)
+    for kind in _federated(values, number):
+        registration(explorer, values, kind)
+        token_exchange(explorer, values, kind)
     profile(explorer, values, PROFILES[number % len(PROFILES)])
 
 
-def _kinds(number: int) -> Iterator[Kind]:
-    yield from (KINDS[(number + 11 * turn) % len(KINDS)] for turn in range(_LOGINS))
+def _kinds(values: Values, number: int) -> Iterator[Kind]:
+    federated = tuple(_federated(values, number))
+    turns = _LOGINS - len(federated)
+    yield from (KINDS[(number + 11 * turn) % len(KINDS)] for turn in range(turns))
+    yield from federated
 
 
 def _all(explorer: Explorer, values: Values, number: int) -> Iterator[tuple[str, Kind, str]]:
+    yield from _logins(explorer, values, number)
+    for found in of_registration(registration(explorer, values), values):
+        yield "registration", NOBODY, found
+    for kind in _federated(values, number):
+        by_provider = registration(explorer, values, kind)
+        for found in of_registration_by_provider(by_provider, values, kind):
+            yield "registration", kind, found
+        exchange = token_exchange(explorer, values, kind)
+        for found in of_token_exchange(exchange, values, kind):
+            yield "token exchange", kind, found
+    kind = PROFILES[number % len(PROFILES)]
+    for found in of_profile(profile(explorer, values, kind), values):
+        yield "profile", kind, found
+
+
+def _logins(explorer: Explorer, values: Values, number: int) -> Iterator[tuple[str, Kind, str]]:
     unknown = login(explorer, values, NOBODY)
     for found in of_login(unknown, values, NOBODY):
         yield "login", NOBODY, found
-    for kind in _kinds(number):
+    for kind in _kinds(values, number):
         graph = login(explorer, values, kind)
         for found in of_login(graph, values, kind):
             yield "login", kind, found
         if is_alike(values, kind):
-            for found in proofs.differences(graph, unknown):
+            nobody = login(explorer, values, STRANGERS) if kind.is_corporate else unknown
+            for found in proofs.differences(graph, nobody):
                 yield "login", kind, found
     for found in unlike_everybody(explorer, values, unknown):
         yield "login", NOBODY, found
-    for found in of_registration(registration(explorer, values), values):
-        yield "registration", NOBODY, found
-    kind = PROFILES[number % len(PROFILES)]
-    for found in of_profile(profile(explorer, values, kind), values):
-        yield "profile", kind, found
+
+
+def _federated(values: Values, number: int) -> Iterator[Kind]:
+    if proofs.has_provider(values):
+        yield FEDERATED[number % len(FEDERATED)]
 
 
 def unlike_everybody(explorer: Explorer, values: Values, unknown: Graph) -> Iterator[str]:
@@ -164,9 +199,13 @@ def is_alike(values: Values, kind: Kind) -> bool:
     return not values["privacy.only_show_actual_login_methods"]
 
 
-def registration(explorer: Explorer, values: Values) -> Graph:
-    world = Kind(None, has_eve=True).world
-    return explorer.explore(values, explorer.begin("registration", world))
+def registration(
+    explorer: Explorer,
+    values: Values,
+    kind: Kind = Kind(None, has_eve=True),  # noqa: B008
+) -> Graph:
+    start = explorer.begin("registration", kind.world, is_trusted=kind.is_trusted)
+    return explorer.explore(values, start)
 
 
 def of_registration(graph: Graph, values: Values) -> Iterator[str]:
@@ -176,6 +215,26 @@ def of_registration(graph: Graph, values: Values) -> Iterator[str]:
     yield from proofs.back_grants(graph, values, NOBODY)
     yield from proofs.broken_promises(graph)
     yield from proofs.sign_ups_differ(graph, values)
+
+
+def of_registration_by_provider(graph: Graph, values: Values, kind: Kind) -> Iterator[str]:
+    """A registration signs in whom a provider knows, as a login does (Q-13)."""
+    yield from proofs.without_factors(graph, values, kind)
+    yield from proofs.unproved_accounts(graph, values)
+    yield from proofs.lacks_second(graph, values)
+    yield from proofs.dead_ends(graph, values)
+    yield from proofs.back_grants(graph, values, kind)
+    yield from proofs.broken_promises(graph)
+
+
+def token_exchange(explorer: Explorer, values: Values, kind: Kind) -> Graph:
+    start = explorer.begin("token_exchange", kind.world, is_trusted=kind.is_trusted)
+    return explorer.explore(values, start)
+
+
+def of_token_exchange(graph: Graph, values: Values, kind: Kind) -> Iterator[str]:
+    yield from of_registration_by_provider(graph, values, kind)
+    yield from proofs.unfinished(graph, values, kind)
 
 
 def profile(explorer: Explorer, values: Values, kind: Kind) -> Graph:

@@ -11,6 +11,7 @@ from uuid import UUID
 from flows.model.moments import NOW
 
 from app.credentials.passkey_values import Passkey
+from app.federation.identities import Identity
 from app.text import email_key, username_key
 from app.users import Account, Email
 
@@ -18,6 +19,13 @@ ADA = UUID(int=0xADA)
 EVE = UUID(int=0xE7E)
 NEW = UUID(int=0x5E1F)
 """The id of an account that a registration makes."""
+
+BROUGHT = UUID(int=0xB0B)
+"""The id of an account that a provider brings."""
+
+PROVIDER_IDS = {"google": "google", "saml": "https://idp.corp.example"}
+CORPORATE = "corp.example"
+"""The domain whose people sign in by SAML, where that is on."""
 
 FLOW = UUID(int=0xF10)
 SESSION = UUID(int=0x5E55)
@@ -54,6 +62,8 @@ class User:
     has_totp: bool = False
     has_recovery: bool = False
     has_other_session: bool = False
+    identities: tuple[str, ...] = ()
+    """Who the user is at providers: `google/ada`."""
 
     @property
     def passkeys(self) -> tuple[Key, ...]:
@@ -89,6 +99,8 @@ class World:
     """What a credential is being made as."""
     trusted: frozenset[UUID] = frozenset()
     signed_in: frozenset[UUID] = frozenset()
+    domain: str = "example.com"
+    """Where the address is of who is not here."""
 
     def at(self, state: str) -> "World":
         """Forget what cannot matter in a state: whatever leads to where it does makes it anew.
@@ -108,7 +120,10 @@ class World:
         return replace(self, code=None, second=second, making=making)
 
     def user(self, user_id: UUID | None) -> User | None:
-        return next((user for user in self.users if user.id == user_id), None)
+        for user in self.users:
+            if user.id == user_id:
+                return user
+        return None
 
     def with_user(self, user: User) -> "World":
         rest = tuple(one for one in self.users if one.id != user.id)
@@ -128,6 +143,9 @@ class World:
         named = (user for user in self.users if user.username)
         return next((u for u in named if username_key(u.username or "") == key), None)
 
+    def by_identity(self, identity: str) -> User | None:
+        return next((user for user in self.users if identity in user.identities), None)
+
     def owner(self, key: str) -> User | None:
         return next((u for u in self.users if any(one.name == key for one in u.keys)), None)
 
@@ -142,6 +160,15 @@ def account_of(user: User) -> Account:
 def email_of(user_id: UUID, address: Address) -> Email:
     return Email(
         address.id, user_id, address.text, address.is_primary, address.is_verified, NOW, NOW
+    )
+
+
+@cache
+def identity_of(user_id: UUID, identity: str) -> Identity:
+    provider, _, subject = identity.partition("/")
+    made = UUID(bytes=identity.encode()[:16].ljust(16, b"\0"))
+    return Identity(
+        made, user_id, None, PROVIDER_IDS[provider], "issuer", subject, "{}", NOW, NOW, NOW
     )
 
 

@@ -1,4 +1,4 @@
-"""What mail needs of the keys, which stand above it."""
+"""What the services below the keys need of them, to keep texts from who reads the database."""
 
 from typing import Protocol
 

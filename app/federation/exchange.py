@@ -1,0 +1,185 @@
+"""The token that a browser brings back from a provider: who it is there, for a minute (SEC-065).
+
+Nothing else is stored when a provider has identified somebody. Account, address and identity are
+made when the token is redeemed, so a sign-in that is given up leaves nothing behind.
+"""
+
+import hashlib
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Literal
+from uuid import UUID
+
+import msgspec
+from msgspec import Struct
+
+from app.clock import Clock
+from app.federation.connector import OutsideIdentity
+from app.federation.errors import TokenUnknown, VerifierMismatch
+from app.federation.identities import fitted
+from app.federation.pkce import fits, new_secret
+from app.federation.states import FlowKind
+from app.ids import new_id
+from app.keys import KeysUnreadable, Sealer
+from app.persistence import fetch
+from app.strictjson import Json
+
+LIFETIME = timedelta(seconds=60)
+ROOM = 2_800
+"""Bytes that a payload may have as JSON, so that its row stays below 4 KiB (SEC-126)."""
+
+TokenKind = Literal["sign_in", "profile", "token_exchange"]
+_KINDS: dict[FlowKind, TokenKind] = {
+    "login": "sign_in",
+    "registration": "sign_in",
+    "profile": "profile",
+    "token_exchange": "token_exchange",
+}
+_LONGEST = 512
+_KEEP = "INSERT INTO exchange_token (digest, payload, expires_at) VALUES ($1, $2, $3)"
+_TAKE = """
+DELETE FROM exchange_token WHERE digest = $1 AND expires_at > $2 RETURNING payload
+"""
+_SWEEP = "DELETE FROM exchange_token WHERE expires_at <= $1"
+
+
+@dataclass(frozen=True, slots=True)
+class Bound:
+    """What a token is good for.
+
+    Attributes:
+        kind: Which flow may redeem it.
+        flow_id: The one flow that may, where a flow has begun.
+        user_id: Who links an identity, in a profile.
+        code_challenge: The S256 challenge of the verifier to be shown, empty for none.
+    """
+
+    kind: FlowKind
+    flow_id: UUID | None = None
+    user_id: UUID | None = None
+    code_challenge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Redemption:
+    """What a token is brought to.
+
+    Attributes:
+        kind: The flow that redeems it.
+        flow_id: Its id, None where there is no flow.
+        code_verifier: The verifier of the start, empty where there was none.
+        user_id: Who is signed in, in a profile.
+    """
+
+    kind: FlowKind
+    flow_id: UUID | None = None
+    code_verifier: str = ""
+    user_id: UUID | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """Who has come back, and the id of the account if one is to be made.
+
+    A step of a flow may run more than once; the account has the same id each time.
+    """
+
+    outside: OutsideIdentity
+    new_user_id: UUID
+
+
+class _Payload(Struct, frozen=True, omit_defaults=True):
+    kind: TokenKind
+    new_user_id: UUID
+    provider: str
+    issuer: str
+    subject: str
+    email: str | None = None
+    email_verified: bool = False
+    claims: dict[str, Json] = {}
+    flow_id: UUID | None = None
+    user_id: UUID | None = None
+    code_challenge: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExchangeTokens:
+    """Keeps whom providers have identified, sealed; the token alone finds it."""
+
+    sealer: Sealer
+    clock: Clock
+
+    async def issue(self, identity: OutsideIdentity, bound: Bound) -> str:
+        """Keep who somebody is, and give the token for it."""
+        token = new_secret()
+        digest = _digest(token)
+        payload = self.sealer.seal(_payload(identity, bound), _place(digest))
+        await fetch(_KEEP, digest, payload, self.clock() + LIFETIME)
+        return token
+
+    async def redeem(self, token: str, wanted: Redemption) -> Arrival:
+        """Give who it is; call it in the transaction of what comes of it.
+
+        A refusal has to be let out of that transaction, so that the token is as good as before for
+        the one it was made for.
+
+        Raises:
+            TokenUnknown: It is none, was redeemed, is too old, or is for another purpose.
+            VerifierMismatch: It is bound to another verifier.
+        """
+        digest = _digest(token)
+        taken = await fetch(_TAKE, digest, self.clock())
+        if not taken:
+            raise TokenUnknown
+        try:
+            opened = self.sealer.open(taken[0]["payload"], _place(digest))
+        except KeysUnreadable:
+            raise TokenUnknown from None
+        kept = msgspec.json.decode(opened, type=_Payload)
+        if kept.kind != _KINDS[wanted.kind] or kept.user_id != wanted.user_id:
+            raise TokenUnknown
+        if kept.flow_id not in (None, wanted.flow_id):
+            raise TokenUnknown
+        if kept.code_challenge and not fits(kept.code_challenge, wanted.code_verifier):
+            raise VerifierMismatch
+        outside = OutsideIdentity(
+            provider=kept.provider,
+            issuer=kept.issuer,
+            subject=kept.subject,
+            email=kept.email,
+            email_verified=kept.email_verified,
+            claims=kept.claims,
+        )
+        return Arrival(outside, kept.new_user_id)
+
+    async def sweep(self) -> None:
+        """Remove the tokens that nobody redeemed (SEC-126)."""
+        await fetch(_SWEEP, self.clock())
+
+
+def _payload(identity: OutsideIdentity, bound: Bound) -> str:
+    """Write what is kept; of the claims what there is room for."""
+    bare = _Payload(
+        kind=_KINDS[bound.kind],
+        new_user_id=new_id(),
+        provider=identity.provider,
+        issuer=identity.issuer,
+        subject=identity.subject,
+        email=identity.email,
+        email_verified=identity.email_verified,
+        flow_id=bound.flow_id,
+        user_id=bound.user_id,
+        code_challenge=bound.code_challenge,
+    )
+    room = ROOM - len(msgspec.json.encode(bare))
+    whole = msgspec.structs.replace(bare, claims=fitted(identity.claims, room))
+    return msgspec.json.encode(whole).decode()
+
+
+def _digest(token: str) -> str:
+    shown = f"exchange\n{token[:_LONGEST]}"
+    return hashlib.sha256(shown.encode(errors="surrogatepass")).hexdigest()
+
+
+def _place(digest: str) -> str:
+    return f"exchange_token/{digest}"

@@ -1,0 +1,92 @@
+"""Numbers that are read when they are asked for: what waits, and how full everything is."""
+
+from app.assembly import Services
+from app.errors import Unavailable
+from app.metrics import Sample
+from app.persistence import fetch, fetch_row, pool_use
+
+_DISABLED = """
+SELECT disabled_reason, COUNT(*) AS number FROM webhook WHERE disabled_reason IS NOT NULL
+GROUP BY disabled_reason ORDER BY disabled_reason
+"""
+_QUEUES = (
+    (
+        "mail",
+        "SELECT COUNT(*) AS number FROM mail_outbox WHERE state = 'waiting'",
+        "SELECT created_at FROM mail_outbox WHERE state = 'waiting' ORDER BY created_at LIMIT 1",
+    ),
+    (
+        "webhook_deliveries",
+        "SELECT COUNT(*) AS number FROM webhook_delivery WHERE state = 'waiting'",
+        "SELECT created_at FROM webhook_delivery WHERE state = 'waiting' ORDER BY due_at LIMIT 1",
+    ),
+    (
+        "webhook_events",
+        "SELECT COUNT(*) AS number FROM webhook_event WHERE NOT is_spread",
+        "SELECT created_at FROM webhook_event WHERE NOT is_spread ORDER BY sequence LIMIT 1",
+    ),
+)
+
+
+async def read(services: Services) -> list[Sample]:
+    """Read everything; where the database does not answer, what can be read without it."""
+    try:
+        stored = [*await _waiting(services), *await _disabled(), *await _clock(services), *_pool()]
+    except Unavailable:
+        return [_up(0), *_hashing(services)]
+    return [_up(1), *_hashing(services), *stored]
+
+
+def _up(value: int) -> Sample:
+    return Sample("sekisho_database_up", "Whether the database answers.", value)
+
+
+async def _waiting(services: Services) -> list[Sample]:
+    depths, ages = [], []
+    for queue, count, oldest in _QUEUES:
+        labels = (("queue", queue),)
+        row, first = await fetch_row(count), await fetch_row(oldest)
+        waiting = row["number"] if row is not None else 0
+        age = (services.clock() - first["created_at"]).total_seconds() if first is not None else 0.0
+        depths.append(
+            Sample("sekisho_outbox_waiting", "What waits to be delivered.", waiting, labels)
+        )
+        text = "For how long the oldest of it has waited."
+        ages.append(Sample("sekisho_outbox_oldest_seconds", text, max(age, 0.0), labels))
+    return [*depths, *ages]
+
+
+async def _disabled() -> list[Sample]:
+    return [
+        Sample(
+            "sekisho_webhooks_disabled",
+            "Webhooks that are told nothing, by why.",
+            row["number"],
+            (("reason", row["disabled_reason"]),),
+        )
+        for row in await fetch(_DISABLED)
+    ]
+
+
+async def _clock(services: Services) -> list[Sample]:
+    skew = (await services.clock_watch.skew()).total_seconds()
+    text = "By how much our clock is ahead of the database's."
+    return [Sample("sekisho_clock_skew_seconds", text, skew)]
+
+
+def _pool() -> list[Sample]:
+    size, used = pool_use()
+    name, text = "sekisho_database_connections", "Connections of the pool."
+    return [
+        Sample(name, text, size, (("state", "open"),)),
+        Sample(name, text, used, (("state", "in_use"),)),
+    ]
+
+
+def _hashing(services: Services) -> list[Sample]:
+    held, most = services.passwords.hasher.load
+    name, text = "sekisho_password_hashing", "Password hashes under way or waiting, and the most."
+    return [
+        Sample(name, text, held, (("kind", "held"),)),
+        Sample(name, text, most, (("kind", "most"),)),
+    ]

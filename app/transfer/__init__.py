@@ -1,0 +1,24 @@
+"""Import and export of users: our own lossless file, and Hanko's."""
+
+from app.transfer.checking import Problem
+from app.transfer.errors import EntryInvalid, EntryTaken, FileRefused
+from app.transfer.exporting import Exporter
+from app.transfer.generating import made_up
+from app.transfer.importing import Importer, OnConflict, Outcome, Wishes
+from app.transfer.reading import Format
+from app.transfer.schemas import schema_of
+
+__all__ = [
+    "EntryInvalid",
+    "EntryTaken",
+    "Exporter",
+    "FileRefused",
+    "Format",
+    "Importer",
+    "OnConflict",
+    "Outcome",
+    "Problem",
+    "Wishes",
+    "made_up",
+    "schema_of",
+]

@@ -1,0 +1,385 @@
+"""Holds an entry against the rules and makes rows of it.
+
+The rules are those of the domains: an address, a user name, a profile, a bag and a hash are judged
+by the code that judges them anywhere else (SEC-115).
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Any
+from uuid import UUID
+
+import msgspec
+
+from app import base64url, strictjson
+from app.clock import STORABLE_YEARS
+from app.config.sections import BagLimits, Config
+from app.credentials.errors import PasswordHashTooCostly
+from app.credentials.password_formats import parse
+from app.credentials.totp import Totp
+from app.credentials.webauthn_keys import KeyRefused, check_key
+from app.errors import IdentityError
+from app.federation.identities import MOST_ISSUER, MOST_SUBJECT
+from app.ids import new_id
+from app.metadata import Bag
+from app.metadata.patch import check, compact
+from app.text import is_printable, is_storable
+from app.transfer import hanko
+from app.transfer.errors import EntryInvalid
+from app.transfer.reading import Entry, Format
+from app.transfer.records import (
+    CredentialRecord,
+    EmailRecord,
+    IdentityRecord,
+    TotpRecord,
+    UserRecord,
+)
+from app.transfer.rows import Prepared, Row
+from app.users import ProfileChanges
+from app.users.accounts import PROFILE, address_key
+from app.users.errors import IdentifierMissing, PrimaryEmailWrong
+
+MAX_NAME = 100
+MOST_TEXT = 255
+_MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn §4
+_MAX_WORD = 64
+_EMPTY = "{}"
+_BAGS = (
+    (Bag.PUBLIC, "public_metadata", "public_bag"),
+    (Bag.PRIVATE, "private_metadata", "private_bag"),
+    (Bag.UNSAFE, "unsafe_metadata", "unsafe_bag"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """Why an entry is not imported; it quotes nothing of the entry but its id."""
+
+    entry: int
+    user_id: UUID | None
+    code: str
+    message: str
+    path: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Checking:
+    """The rules of one import; everything that has no time of its own gets `now`."""
+
+    config: Config
+    caps: BagLimits
+    totp: Totp
+    now: datetime
+    unknown_fields: set[str] = field(default_factory=set)
+    """Fields of Hanko's format that nobody knows; they are left out."""
+
+    def judge(self, entry: Entry, kind: Format) -> Prepared | Problem:
+        """Make rows of an entry, or say what is wrong with it."""
+        record: UserRecord | None = None
+        try:
+            record = self._read(entry.raw, kind)
+            return self._prepared(entry.number, record)
+        except IdentityError as error:
+            found = None if record is None else record.id
+            return Problem(entry.number, found, error.code, error.message, error.path)
+
+    def _read(self, raw: bytes, kind: Format) -> UserRecord:
+        """Read an entry of either format.
+
+        Raises:
+            EntryInvalid: It is no JSON as we accept it (SEC-105), or not of that format.
+        """
+        try:
+            if kind == "sekisho":
+                record = msgspec.json.decode(raw, type=UserRecord)
+                if msgspec.json.encode(record) != raw:  # what we have written says nothing twice
+                    strictjson.parse(raw)
+                return record
+            user = msgspec.json.decode(raw, type=hanko.HankoUser)
+            self.unknown_fields.update(hanko.unknown_fields(strictjson.parse(raw)))
+        except msgspec.ValidationError as error:
+            raise EntryInvalid(f"{error}.") from None
+        except (msgspec.DecodeError, UnicodeDecodeError, RecursionError):
+            raise EntryInvalid("The entry is no JSON object.") from None
+        except strictjson.NotJson as error:
+            raise EntryInvalid(str(error)) from None
+        return hanko.record_of(user)
+
+    def _prepared(self, number: int, record: UserRecord) -> Prepared:
+        user_id = record.id or new_id()
+        created, updated = self._time(record.created_at), self._time(record.updated_at)
+        profile = _profile(record, self.config)
+        bags = self._bags(record)
+        given = {**profile, **self._times_given(record), **bags}
+        rows = {
+            "app_user": [
+                (
+                    user_id,
+                    profile.get("username"),
+                    profile.get("username_key"),
+                    *(profile.get(name) for name in PROFILE),
+                    created,
+                    updated,
+                    given.get("last_sign_in_at"),
+                )
+            ],
+            "user_metadata": [
+                (
+                    user_id,
+                    *(bags.get(column, _EMPTY) for _, _, column in _BAGS),
+                    given.get("version", int(bool(bags))),
+                )
+            ],
+        }
+        if record.emails:
+            rows["email"] = self._emails(user_id, record.emails)
+        elif not record.username and not record.identities:
+            raise IdentifierMissing
+        self._add_credentials(rows, user_id, record)
+        if record.identities:
+            own = {row[0] for row in rows.get("email", ())}
+            rows["identity"] = [self._identity(user_id, one, own) for one in record.identities]
+        self._add_sessions(rows, user_id, record)
+        return Prepared(number, user_id, record.id is not None, given, rows)
+
+    def _times_given(self, record: UserRecord) -> dict[str, Any]:
+        times = {
+            name: self._time(moment)
+            for name in ("created_at", "last_sign_in_at")
+            if (moment := getattr(record, name)) is not None
+        }
+        version = record.metadata_version
+        return times if version is None else {**times, "version": version}
+
+    def _bags(self, record: UserRecord) -> dict[str, str]:
+        found = {}
+        for bag, name, column in _BAGS:
+            raw = getattr(record, name)
+            if raw is not msgspec.UNSET:
+                found[column] = _bag(bag, bytes(raw), self.caps)
+        return found
+
+    def _emails(self, user_id: UUID, emails: Sequence[EmailRecord]) -> list[Row]:
+        alone = len(emails) == 1
+        if not alone and sum(email.is_primary for email in emails) != 1:
+            raise PrimaryEmailWrong(path=("emails",))
+        longest = self.config.email.max_length
+        rows = []
+        for n, email in enumerate(emails):
+            key = address_key(email.address, longest, ("emails", str(n), "address"))
+            written = email.address.strip()
+            times = self._time(email.created_at), self._time(email.updated_at)
+            marks = alone or email.is_primary, email.is_verified
+            rows.append((email.id or new_id(), user_id, written, key, *marks, *times))
+        _refuse_twice([row[3] for row in rows], "emails")
+        return rows
+
+    def _add_credentials(
+        self, rows: dict[str, list[Row]], user_id: UUID, record: UserRecord
+    ) -> None:
+        if (password := record.password) is not None:
+            if parse(password.hash).is_costly:
+                raise PasswordHashTooCostly
+            values = (password.hash, password.imported, self._time(password.changed_at))
+            rows["user_password"] = [(user_id, password.id or new_id(), *values)]
+        if record.webauthn_credentials:
+            found = [self._credential(user_id, one) for one in record.webauthn_credentials]
+            _refuse_twice([row[2] for row in found], "webauthn_credentials")
+            rows["webauthn_credential"] = found
+        if record.totp is not None:
+            rows["user_totp"] = [self._totp(user_id, record.totp)]
+        if record.recovery_codes:
+            rows["user_recovery_code"] = [
+                (code.digest, user_id, self._time(code.created_at))
+                for code in record.recovery_codes
+            ]
+
+    def _credential(self, user_id: UUID, found: CredentialRecord) -> Row:
+        _check_credential(found)
+        used = found.last_used_at
+        return (
+            found.id or new_id(),
+            user_id,
+            found.credential_id,
+            found.public_key,
+            found.sign_count,
+            found.aaguid,
+            found.attestation_type,
+            " ".join(found.transports),
+            found.is_backup_eligible,
+            found.is_backed_up,
+            found.is_mfa_only,
+            found.name,
+            self._time(found.created_at),
+            None if used is None else self._time(used),
+        )
+
+    def _totp(self, user_id: UUID, found: TotpRecord) -> Row:
+        path = ("totp",)
+        totp_id = found.id or new_id()
+        if (found.sealed_secret is None) == (found.secret is None):
+            raise EntryInvalid("Give the app's secret sealed or as base32.", path=path)
+        if found.secret is not None:
+            sealed = self.totp.sealed(totp_id, hanko.base32_of(found.secret))
+        else:
+            sealed = found.sealed_secret or ""
+            if not self.totp.opens(totp_id, sealed):
+                message = "The app's secret does not open under a secret of this server."
+                raise EntryInvalid(message, path=path)
+        return user_id, totp_id, sealed, found.last_step, self._time(found.created_at)
+
+    def _identity(self, user_id: UUID, found: IdentityRecord, emails: set[UUID]) -> Row:
+        sizes = (("provider", MOST_TEXT), ("issuer", MOST_ISSUER), ("subject", MOST_SUBJECT))
+        for name, most in sizes:
+            value = getattr(found, name)
+            if not 0 < len(value) <= most or value != value.strip() or not is_printable(value):
+                raise EntryInvalid(f"The {name} cannot be kept.", path=("identities", name))
+        if found.email_id is not None and found.email_id not in emails:
+            raise EntryInvalid(
+                "An identity names an address that is not the user's.", path=("identities",)
+            )
+        used = found.last_sign_in_at
+        return (
+            found.id or new_id(),
+            user_id,
+            found.email_id,
+            found.provider,
+            found.issuer,
+            found.subject,
+            _EMPTY if found.claims is msgspec.UNSET else _claims(bytes(found.claims)),
+            self._time(found.created_at),
+            self._time(found.updated_at),
+            None if used is None else self._time(used),
+        )
+
+    def _add_sessions(self, rows: dict[str, list[Row]], user_id: UUID, record: UserRecord) -> None:
+        if record.sessions:
+            rows["user_session"] = [
+                (
+                    one.id,
+                    user_id,
+                    one.ip_address and _word(one.ip_address, "ip_address", 64),
+                    _shown(one.user_agent),
+                    *(self._time(at) for at in (one.created_at, one.last_used_at, one.expires_at)),
+                    one.refresh_count,
+                    None if one.refreshed_at is None else self._time(one.refreshed_at),
+                    strictjson.encode([_word(way, "amr", 32) for way in one.amr])
+                    if one.amr
+                    else None,
+                    one.is_remembered,
+                )
+                for one in record.sessions
+            ]
+        if record.trusted_devices:
+            rows["trusted_device"] = [
+                (
+                    one.id,
+                    user_id,
+                    one.digest,
+                    _shown(one.user_agent),
+                    self._time(one.created_at),
+                    self._time(one.expires_at),
+                )
+                for one in record.trusted_devices
+            ]
+
+    def _time(self, moment: datetime | None) -> datetime:
+        if moment is None:
+            return self.now
+        try:
+            in_utc = moment.astimezone(UTC)
+        except OverflowError:
+            raise EntryInvalid("A time lies outside of the years 1900 to 9998.") from None
+        if in_utc.year not in STORABLE_YEARS:
+            raise EntryInvalid("A time lies outside of the years 1900 to 9998.")
+        return in_utc
+
+
+def _profile(record: UserRecord, config: Config) -> dict[str, Any]:
+    given = {
+        name: value
+        for name in ("username", *PROFILE)
+        if (value := getattr(record, name)) is not None
+    }
+    return ProfileChanges(**given).checked(config.username) if given else {}
+
+
+def _bag(bag: Bag, raw: bytes, caps: BagLimits) -> str:
+    """Give a bag as it is stored.
+
+    A text that comes out of the encoder as it went in is compact and says nothing twice; all
+    others go the long way.
+    """
+    if raw in (b"{}", b"null"):
+        return _EMPTY
+    try:
+        value = msgspec.json.decode(raw)
+        plain = b"\\u0000" not in raw and raw.count(b"{") + raw.count(b"[") <= strictjson.MAX_DEPTH
+        if not plain or msgspec.json.encode(value) != raw or not isinstance(value, dict):
+            value = strictjson.parse(raw)
+            check(bag, value)
+    except (msgspec.MsgspecError, RecursionError, strictjson.NotJson):
+        raise EntryInvalid("A bag is no JSON as it is accepted.", path=(bag.field,)) from None
+    return compact(bag, value, getattr(caps, bag.value))
+
+
+def _claims(raw: bytes) -> str:
+    """Give the claims of an identity as they are stored.
+
+    Raises:
+        EntryInvalid: They are no JSON object that a database keeps.
+    """
+    try:
+        value = strictjson.parse(raw)
+    except strictjson.NotJson:
+        value = None
+    if not isinstance(value, dict) or b"\\u0000" in raw:
+        raise EntryInvalid("The claims of an identity are no JSON object.", path=("identities",))
+    return strictjson.encode(value)
+
+
+def _check_credential(found: CredentialRecord) -> None:
+    path = ("webauthn_credentials",)
+    try:
+        is_id = 0 < len(base64url.decode(found.credential_id)) <= _MAX_CREDENTIAL_ID
+        check_key(base64url.decode(found.public_key))
+    except KeyRefused:
+        message = "The public key of a passkey is none that could sign in here."
+        raise EntryInvalid(message, path=(*path, "public_key")) from None
+    except ValueError:
+        is_id = False
+    if not is_id:
+        raise EntryInvalid(
+            "The id and the public key of a passkey are base64url without padding.", path=path
+        )
+    for word in (found.attestation_type, *found.transports):
+        _word(word, "webauthn_credentials", _MAX_WORD)
+    _refuse_twice(list(found.transports), "webauthn_credentials")
+    if found.name is not None and not (
+        0 < len(found.name.strip()) <= MAX_NAME and is_printable(found.name)
+    ):
+        raise EntryInvalid("The name of a passkey cannot be shown.", path=path)
+
+
+def _word(text: str, name: str, most: int) -> str:
+    """Take a text that is one word, such as a transport or a provider's name."""
+    if not 0 < len(text) <= most or not is_printable(text) or any(c.isspace() for c in text):
+        raise EntryInvalid("A text is empty, too long, or no word.", path=(name,))
+    return text
+
+
+def _shown(text: str | None) -> str | None:
+    if text is not None and not is_storable(text):
+        raise EntryInvalid("A text holds what no database keeps.", path=("user_agent",))
+    return text
+
+
+def _refuse_twice(values: Sequence[str], name: str) -> None:
+    if len(set(values)) != len(values):
+        raise EntryInvalid("The entry says the same thing twice.", path=(name,))
+
+
+def problem_of(prepared: Prepared, error: IdentityError) -> Problem:
+    """Say of an entry that keeps every rule why it cannot be written."""
+    return Problem(prepared.number, prepared.user_id, error.code, error.message, error.path)

@@ -1,0 +1,115 @@
+"""Changes a user whom an entry is about: what it names takes the place of what there was."""
+
+from typing import Any
+from uuid import UUID
+
+from app.persistence import copy_rows, fetch
+from app.transfer.rows import CREDENTIALS, Prepared, Row, names
+from app.users import raise_stamp
+from app.users.errors import UserNotFound
+
+_LOCK = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
+_PROFILE = """
+UPDATE app_user SET username = COALESCE($2, username), username_key = COALESCE($3, username_key),
+    name = COALESCE($4, name), given_name = COALESCE($5, given_name),
+    family_name = COALESCE($6, family_name), picture = COALESCE($7, picture),
+    locale = COALESCE($8, locale), created_at = COALESCE($9, created_at),
+    last_sign_in_at = COALESCE($10, last_sign_in_at), updated_at = $11
+WHERE id = $1
+"""
+_PROFILE_COLUMNS = (
+    *("username", "username_key", "name", "given_name", "family_name", "picture", "locale"),
+    *("created_at", "last_sign_in_at"),
+)
+_BAGS = """
+UPDATE user_metadata SET public_bag = COALESCE($2, public_bag),
+    private_bag = COALESCE($3, private_bag), unsafe_bag = COALESCE($4, unsafe_bag),
+    version = version + 1
+WHERE user_id = $1
+"""
+_BAG_COLUMNS = ("public_bag", "private_bag", "unsafe_bag")
+_EMAILS = "SELECT id, address_key FROM email WHERE user_id = $1"
+_NO_PRIMARY = "UPDATE email SET is_primary = FALSE WHERE user_id = $1"
+_EMAIL = """
+UPDATE email SET address = $2, is_primary = $3, is_verified = $4, updated_at = $5 WHERE id = $1
+"""
+_FORGET_EMAIL = "DELETE FROM email WHERE id = $1"
+_END_SESSIONS = (
+    "DELETE FROM user_session WHERE user_id = $1",
+    "DELETE FROM trusted_device WHERE user_id = $1",
+)
+_REPLACED = (
+    "user_password",
+    "webauthn_credential",
+    "user_totp",
+    "user_recovery_code",
+    "identity",
+    "user_session",
+    "trusted_device",
+)
+
+
+async def update(user_id: UUID, prepared: Prepared) -> None:
+    """Give a user what an entry names; what it leaves out stays.
+
+    A new password, passkey or app ends every session and every trust in a browser (SEC-027,
+    SEC-059), but for those that the entry brings along.
+
+    Raises:
+        UserNotFound: The user has been deleted meanwhile.
+        NotUnique: Something of the entry is another user's.
+    """
+    if not await fetch(_LOCK, user_id):
+        raise UserNotFound
+    rows = {name: _owned(name, some, user_id) for name, some in prepared.rows.items()}
+    given = prepared.given
+    updated_at = rows["app_user"][0][names("app_user").index("updated_at")]
+    await fetch(_PROFILE, user_id, *(given.get(name) for name in _PROFILE_COLUMNS), updated_at)
+    if any(name in given for name in _BAG_COLUMNS):
+        await fetch(_BAGS, user_id, *(given.get(name) for name in _BAG_COLUMNS))
+    await raise_stamp(user_id)
+    moved = await _update_emails(user_id, rows.pop("email", []))
+    if CREDENTIALS & rows.keys():
+        for sql in _END_SESSIONS:
+            await fetch(sql, user_id)
+    for table in _REPLACED:
+        if table in rows:
+            await fetch(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+            await copy_rows(table, names(table), _with_emails(table, rows[table], moved))
+
+
+async def _update_emails(user_id: UUID, rows: list[Row]) -> dict[UUID, UUID]:
+    """Make the addresses those of the entry; one that was there keeps its id."""
+    if not rows:
+        return {}
+    known = {row["address_key"]: row["id"] for row in await fetch(_EMAILS, user_id)}
+    wanted = {row[3] for row in rows}
+    for key, email_id in known.items():
+        if key not in wanted:
+            await fetch(_FORGET_EMAIL, email_id)
+    await fetch(_NO_PRIMARY, user_id)
+    moved = {}
+    for row in rows:
+        own, _, address, key, is_primary, is_verified, _, updated_at = row
+        if key in known:
+            moved[own] = known[key]
+            await fetch(_EMAIL, known[key], address, is_primary, is_verified, updated_at)
+    added = [row for row in rows if row[3] not in known]
+    if added:
+        await copy_rows("email", names("email"), added)
+    return moved
+
+
+def _owned(table: str, rows: list[Row], user_id: UUID) -> list[Row]:
+    """Make rows the user's, whichever id the entry was given."""
+    columns = names(table)
+    at = columns.index("id" if table == "app_user" else "user_id")
+    return [(*row[:at], user_id, *row[at + 1 :]) for row in rows]
+
+
+def _with_emails(table: str, rows: list[Row], moved: dict[UUID, UUID]) -> list[Row]:
+    """Let identities name the addresses by the ids that these have kept."""
+    if table != "identity":
+        return rows
+    named: list[Any] = [(row[:2], moved.get(row[2], row[2]), row[3:]) for row in rows]
+    return [(*before, email_id, *after) for before, email_id, after in named]

@@ -1,0 +1,110 @@
+"""What is kept for a time and then removed: by the worker, or by hand with `sekisho cleanup`.
+
+Both call the same sweeps. Nothing depends on them for being right: whatever has expired is refused
+wherever it is looked at.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from datetime import timedelta
+
+from app.assembly import Services
+from app.mail.outbox import KEPT as MAILS_KEPT
+from app.persistence import fetch_row
+from app.webhooks.deliveries import KEPT as DELIVERIES_KEPT
+from app.webhooks.events import KEPT as EVENTS_KEPT
+
+_AT_ONCE = timedelta(0)
+_COUNT = {
+    "audit_logs": "SELECT COUNT(*) AS number FROM audit_event WHERE at <= $1",
+    "flows": "SELECT COUNT(*) AS number FROM flow WHERE expires_at <= $1",
+    "webauthn_session_data": (
+        "SELECT COUNT(*) AS number FROM webauthn_challenge WHERE expires_at <= $1"
+    ),
+    "passcodes": "SELECT COUNT(*) AS number FROM passcode WHERE expires_at <= $1",
+    "guesses": "SELECT COUNT(*) AS number FROM guess_count WHERE expires_at <= $1",
+    "trusted_devices": "SELECT COUNT(*) AS number FROM trusted_device WHERE expires_at <= $1",
+    "federation_states": "SELECT COUNT(*) AS number FROM federation_state WHERE expires_at <= $1",
+    "exchange_tokens": "SELECT COUNT(*) AS number FROM exchange_token WHERE expires_at <= $1",
+    "mails": "SELECT COUNT(*) AS number FROM mail_outbox WHERE settled_at <= $1",
+    "webhook_deliveries": (
+        "SELECT COUNT(*) AS number FROM webhook_delivery "
+        "WHERE created_at <= $1 AND state <> 'waiting'"
+    ),
+    "webhook_events": "SELECT COUNT(*) AS number FROM webhook_event WHERE created_at <= $1",
+}
+"""Statements that count what was over at `$1`, by what the command line calls a table."""
+
+TABLES = tuple(_COUNT)
+
+
+@dataclass(frozen=True, slots=True)
+class Leftovers:
+    """Rows of one table whose time is over.
+
+    Attributes:
+        name: What the command line calls them.
+        kept: How long they stay after that; None keeps them for good.
+        sweep: Removes some, or all.
+    """
+
+    name: str
+    kept: timedelta | None
+    sweep: Callable[[], Awaitable[object]]
+
+
+@dataclass(frozen=True, slots=True)
+class Removed:
+    """What became of the leftovers of a table.
+
+    Attributes:
+        found: How many there were.
+        removed: How many of them are gone.
+    """
+
+    table: str
+    found: int
+    removed: int
+
+
+def leftovers(services: Services) -> tuple[Leftovers, ...]:
+    """List everything that is removed when its time is over."""
+    federation, webhooks = services.federation, services.webhooks
+    retention = services.config.audit_log.retention
+    return (
+        Leftovers("audit_logs", retention or None, services.audit.sweep),
+        Leftovers("flows", _AT_ONCE, services.flows.sweep),
+        Leftovers("webauthn_session_data", _AT_ONCE, services.passkeys.challenges.sweep),
+        Leftovers("passcodes", _AT_ONCE, services.passcodes.sweep),
+        Leftovers("guesses", _AT_ONCE, services.guesses.sweep),
+        Leftovers("trusted_devices", _AT_ONCE, services.trusted_devices.sweep),
+        Leftovers("federation_states", _AT_ONCE, federation.sweep),
+        Leftovers("exchange_tokens", _AT_ONCE, federation.sweep),
+        Leftovers("mails", MAILS_KEPT, services.mail.sweep),
+        Leftovers("webhook_deliveries", DELIVERIES_KEPT, webhooks.sweep),
+        Leftovers("webhook_events", EVENTS_KEPT, webhooks.events.sweep),
+    )
+
+
+async def sweep(services: Services) -> None:
+    """Remove some of everything whose time is over."""
+    for one in leftovers(services):
+        await one.sweep()
+
+
+async def clean(services: Services, one: Leftovers, *, run: bool) -> Removed:
+    """Count the leftovers of a table, and with *run* remove them all."""
+    found = left = await _count(services, one)
+    while run and left:
+        await one.sweep()
+        before, left = left, await _count(services, one)
+        if left >= before:  # what comes in as fast as it goes is for the next time
+            break
+    return Removed(one.name, found, max(found - left, 0))
+
+
+async def _count(services: Services, one: Leftovers) -> int:
+    if one.kept is None:
+        return 0
+    row = await fetch_row(_COUNT[one.name], services.clock() - one.kept)
+    return int(row["number"]) if row is not None else 0

@@ -1,0 +1,90 @@
+"""What is kept for a time is removed when that is over, and nothing before."""
+
+import dataclasses
+from datetime import timedelta
+
+import pytest
+
+from app import upkeep
+from app.access import SYSTEM
+from app.credentials.webauthn_challenges import Ceremony
+from app.ids import new_id
+from app.persistence import fetch
+from app.upkeep import TABLES, Removed, clean, leftovers
+
+
+@pytest.fixture
+def named(services):
+    return {one.name: one for one in leftovers(services)}
+
+
+def test_every_table_is_named_once(named):
+    assert tuple(named) == TABLES
+
+
+async def test_nothing_is_removed_without_being_asked_for_sec_126(services, named, clock):
+    await services.audit.record("user_updated", SYSTEM)
+    clock.now += timedelta(days=31)
+    kept = len(await fetch("SELECT id FROM audit_event"))
+    counted = await clean(services, named["audit_logs"], run=False)
+    assert counted == Removed("audit_logs", found=kept, removed=0)
+    assert len(await fetch("SELECT id FROM audit_event")) == kept
+
+
+async def test_what_is_counted_is_what_is_removed(services, named, clock, monkeypatch):
+    monkeypatch.setattr("app.audit.service._SWEPT_AT_ONCE", 2)
+    await fetch("DELETE FROM audit_event")
+    for _ in range(5):
+        await services.audit.record("user_updated", SYSTEM)
+    clock.now += timedelta(days=31)
+    await services.audit.record("user_deleted", SYSTEM)
+    assert await clean(services, named["audit_logs"], run=True) == Removed("audit_logs", 5, 5)
+    assert [row["type"] for row in await fetch("SELECT type FROM audit_event")] == ["user_deleted"]
+
+
+async def test_every_count_and_every_sweep_runs_on_an_empty_database(services, named):
+    for one in named.values():
+        assert (await clean(services, one, run=True)).removed == 0
+    await upkeep.sweep(services)
+
+
+async def test_ceremonies_that_nobody_ended_go(services, named, clock):
+    challenges = services.passkeys.challenges
+    for _ in range(3):
+        await challenges.issue(Ceremony("login"), timedelta(minutes=5))
+    clock.now += timedelta(minutes=4)
+    await challenges.issue(Ceremony("login"), timedelta(minutes=5))
+    clock.now += timedelta(minutes=2)
+    done = await clean(services, named["webauthn_session_data"], run=True)
+    assert (done.found, done.removed) == (3, 3)
+    assert len(await fetch("SELECT digest FROM webauthn_challenge")) == 1
+
+
+async def test_mails_that_were_settled_long_ago_go_and_those_that_wait_stay(services, named, clock):
+    for state, values, settled_at in (
+        ("sent", None, clock.now - timedelta(days=8)),
+        ("waiting", "sealed", None),
+    ):
+        await fetch(
+            "INSERT INTO mail_outbox (id, template, language, recipient, sealed_values, state, "
+            "attempts, due_at, created_at, expires_at, settled_at) "
+            "VALUES ($1, 'x', 'en', 'a', $2, $3, 0, $4, $4, $5, $6)",
+            new_id(),
+            values,
+            state,
+            clock.now,
+            clock.now + timedelta(days=1),
+            settled_at,
+        )
+    assert await clean(services, named["mails"], run=True) == Removed("mails", 1, 1)
+    assert [r["state"] for r in await fetch("SELECT state FROM mail_outbox")] == ["waiting"]
+
+
+async def test_what_does_not_shrink_is_left_for_the_next_time(services, named):
+    async def nothing() -> None:
+        return None
+
+    await services.audit.record("user_updated", SYSTEM)
+    stuck = dataclasses.replace(named["audit_logs"], kept=timedelta(0), sweep=nothing)
+    done = await clean(services, stuck, run=True)
+    assert (done.found > 0, done.removed) == (True, 0)

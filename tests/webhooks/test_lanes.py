@@ -1,0 +1,150 @@
+"""The worker: hooks do not hold each other up, workers share the work, and stopping is clean."""
+
+import asyncio
+import logging
+import time
+
+import pytest
+from federation.connectors.loopback import Reply
+from webhooks.conftest import claims_of, happen, hooked, log, receiving
+
+from app import worker
+from app.errors import Unavailable
+from app.ids import new_id
+from app.webhooks import Webhooks
+from app.webhooks.lanes import LANES, Lanes
+
+SECONDS = 5.0
+"""SEC-133: longer than this, a failing hook keeps nobody."""
+
+
+@pytest.fixture
+def busy(monkeypatch):
+    """Looks without waiting, and does not wait long for what hangs."""
+    for name in ("LOOK_EVERY", "PAUSE"):
+        monkeypatch.setattr(worker, name, 0.01)
+    monkeypatch.setattr(worker, "_LAST", 0.3)
+
+
+async def until(condition, seconds=20.0):
+    async with asyncio.timeout(seconds):
+        while not condition():  # noqa: ASYNC110  # what is waited for has no event
+            await asyncio.sleep(0.01)
+
+
+async def test_what_happens_is_told(services, receiver, busy):
+    await hooked(services, receiver)
+    async with worker.working(services):
+        await happen(services, *["user.login"] * 5)
+        await until(lambda: len(receiver.asked) == 5)
+
+
+async def test_a_hook_that_hangs_keeps_no_other_waiting(services, busy):
+    """SEC-133"""
+    async with receiving() as good, receiving() as hanging, receiving() as failing:
+        hanging.answers[:] = [Reply(stalls=True)]
+        failing.says(500)
+        for one in (hanging, failing, good):
+            await hooked(services, one)
+        async with worker.working(services):
+            await happen(services, *["user.login"] * 30)
+            await until(lambda: len(hanging.asked) >= LANES)
+            for _ in range(5):
+                before, begun = len(good.asked), time.monotonic()
+                await happen(services, *["user.delete"] * 6)
+                await until(lambda n=before: len(good.asked) >= n + 6)
+                assert time.monotonic() - begun < SECONDS
+            await until(lambda: len(good.asked) == 60)
+        assert len(hanging.asked) == LANES
+        assert len(failing.asked) >= 30
+
+
+async def test_two_workers_tell_each_event_once_and_in_order(services, receiver, busy):
+    """SEC-133"""
+    await hooked(services, receiver)
+    users = [new_id() for _ in range(4)]
+    async with worker.working(services), worker.working(services):
+        for n in range(40):
+            await happen(services, "user.login", user_id=users[n % 4], n=n)
+        await until(lambda: len(receiver.asked) == 40)
+    numbers = [claims_of(services, asked)["data"]["n"] for asked in receiver.asked]
+    assert sorted(numbers) == list(range(40))
+    for one in range(4):
+        mine = [n for n in numbers if n % 4 == one]
+        assert mine == sorted(mine)
+
+
+async def test_two_processes_tell_each_event_once_and_in_order(services, receiver, replicas):
+    """SEC-133, SEC-129"""
+    await hooked(services, receiver)
+    users = [new_id() for _ in range(5)]
+    for n in range(60):
+        await happen(services, "user.login", user_id=users[n % 5], n=n)
+    done = 0
+    while done < 60:
+        done += sum(await asyncio.gather(*(one.ask("tell_hooks") for one in replicas)))
+    numbers = [claims_of(services, asked)["data"]["n"] for asked in receiver.asked]
+    assert sorted(numbers) == list(range(60))
+    for one in range(5):
+        mine = [n for n in numbers if n % 5 == one]
+        assert mine == sorted(mine)
+    assert {row["state"] for row in await log()} == {"delivered"}
+
+
+async def test_it_finishes_what_is_in_hand_and_takes_no_other(services, receiver, monkeypatch):
+    """SEC-139"""
+    monkeypatch.setattr(worker, "LOOK_EVERY", 0.01)
+    await hooked(services, receiver)
+    await happen(services, *["user.login"] * 50)
+    async with worker.working(services):
+        await until(lambda: receiver.asked)
+    count = len(receiver.asked)
+    assert count < 50
+    rows = [row for row in await log() if row["attempts"]]
+    assert len(rows) == count
+    assert {row["state"] for row in rows} == {"delivered"}
+
+
+async def test_it_does_not_wait_for_ever(services, receiver, busy):
+    """SEC-139"""
+    receiver.answers[:] = [Reply(stalls=True)]
+    await hooked(services, receiver)
+    await happen(services, "user.login")
+    async with asyncio.timeout(5), worker.working(services):
+        await until(lambda: receiver.asked)
+
+
+@pytest.mark.parametrize(("error", "lines"), [(Unavailable, 0), (ZeroDivisionError, 1)])
+async def test_a_defect_does_not_end_the_work(  # noqa: PLR0917  # fixtures
+    services, receiver, monkeypatch, caplog, error, lines
+):
+    await hooked(services, receiver)
+    await happen(services, "user.login")
+    working = Webhooks.deliver_next
+
+    async def fail(*_):
+        monkeypatch.setattr(Webhooks, "deliver_next", working)
+        raise error
+
+    monkeypatch.setattr(Webhooks, "deliver_next", fail)
+    lanes = Lanes(services.webhooks, asyncio.Event())
+    with caplog.at_level(logging.ERROR):
+        for _ in range(2):
+            await lanes.look()
+            await asyncio.gather(*lanes.tasks())
+    assert [record.message for record in caplog.records] == ["webhook failed"] * lines
+    assert len(receiver.asked) == 1
+
+
+async def test_a_lane_more_is_opened_at_each_look_up_to_four(services, receiver):
+    receiver.answers[:] = [Reply(stalls=True)]
+    await hooked(services, receiver)
+    await happen(services, *["user.login"] * 9)
+    lanes = Lanes(services.webhooks, asyncio.Event())
+    for opened in (1, 2, 3, 4, 4):
+        await lanes.look()
+        await until(lambda n=opened: len(receiver.asked) == n)
+        assert len(lanes.tasks()) == opened
+    for task in lanes.tasks():
+        task.cancel()
+    await asyncio.gather(*lanes.tasks(), return_exceptions=True)
