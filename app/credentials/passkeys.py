@@ -69,6 +69,10 @@ Json = Any
 MAX_NAME = 100
 _LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _LIST = f"SELECT {COLUMNS} FROM webauthn_credential WHERE user_id = $1 ORDER BY created_at, id"
+_LOCK_OWNER = """
+SELECT id FROM app_user
+WHERE id = (SELECT user_id FROM webauthn_credential WHERE credential_id = $1) FOR UPDATE
+"""
 _LOCK = f"SELECT {COLUMNS} FROM webauthn_credential WHERE credential_id = $1 FOR UPDATE"
 _INSERT = f"""
 INSERT INTO webauthn_credential ({COLUMNS})
@@ -382,7 +386,11 @@ class Passkeys:
         ceremony: Ceremony,
         user_id: UUID | None,
     ) -> tuple[Passkey, Assertion]:
-        """Find the credential and judge the assertion: the signature first, the rest after it."""
+        """Find the credential and judge the assertion: the signature first, the rest after it.
+
+        The user's row is locked before the credential's, as by whoever changes either.
+        """
+        await fetch(_LOCK_OWNER, response.credential_id)
         rows = await fetch(_LOCK, response.credential_id)
         needs = ceremony.needs_verification
         verified = partial(verify_assertion, response, self.rp, challenge, needs_verification=needs)

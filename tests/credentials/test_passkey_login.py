@@ -32,7 +32,7 @@ from app.credentials.passkey_values import Accepted, Refused
 from app.credentials.webauthn_json import read_assertion
 from app.credentials.webauthn_keys import ALGORITHMS
 from app.ids import new_id
-from app.persistence import fetch
+from app.persistence import fetch, transaction
 
 ROUNDS = 5
 
@@ -473,3 +473,24 @@ class TestRaces:
 async def test_a_response_of_another_kind_is_none_sec_045(services, ada, device):
     with pytest.raises(WebAuthnResponseInvalid):
         read_assertion(device.create(await begun(services, ada.id)))
+
+
+async def test_signing_in_while_the_passkey_is_deleted_ends_one_way_or_the_other(services):
+    """SEC-137: neither waits for the other in turn; who comes second finds what the first left."""
+    for _ in range(20):
+        ada, device = await make_user(services), Authenticator()
+        passkey = await passkey_of(services, ada.id, device)
+        options = await services.passkeys.begin_login()
+        response = read_assertion(device.get(options))
+
+        async def sign_in(response=response, ada=ada):
+            async with transaction():  # as a flow does it
+                outcome = await services.passkeys.finish_login(SYSTEM, response)
+                await services.users.stamp_of(ada.id)
+                return outcome
+
+        outcome, _ = await asyncio.gather(
+            sign_in(), services.passkeys.delete(SYSTEM, ada.id, passkey.credential_id)
+        )
+        assert outcome == Refused("unknown") or isinstance(outcome, Accepted)
+        assert await services.passkeys.list(ada.id) == []
