@@ -240,6 +240,9 @@ def _mail(config: Config, refuse: Refuse) -> None:
 
 def _second_factors(config: Config, refuse: Refuse) -> None:
     mfa = config.mfa
+    for name, rules in (("passkey", config.passkey), ("mfa.security_keys", mfa.security_keys)):
+        if rules.attestation_required and rules.attestation_preference == "none":
+            refuse(f"{name}.attestation_required needs an attestation_preference other than none")
     name = mfa.device_trust_cookie_name
     if not _COOKIE_NAME.fullmatch(name):
         refuse("mfa.device_trust_cookie_name holds a character that a cookie name cannot have")

@@ -299,6 +299,10 @@ class Passkey(Section, frozen=True):
     attestation_preference: Annotated[
         AttestationPreference, about("How much of its maker an authenticator is asked to show.")
     ] = "direct"
+    attestation_required: Annotated[
+        bool,
+        about("Refuse what no certificate of a maker speaks for; many passkeys have none."),
+    ] = False
     user_verification: Annotated[
         UserVerification,
         about("Whether an authenticator is asked for a PIN or a feature of the body."),
@@ -322,6 +326,13 @@ class SecurityKeys(Section, frozen=True):
             env="MFA_SECURITYKEYS_ATTESTATION_PREFERENCE",
         ),
     ] = "direct"
+    attestation_required: Annotated[
+        bool,
+        about(
+            "Refuse a security key that no certificate of its maker speaks for.",
+            env="MFA_SECURITYKEYS_ATTESTATION_REQUIRED",
+        ),
+    ] = False
     authenticator_attachment: Annotated[
         Literal["platform", "cross-platform", "no_preference"],
         about(

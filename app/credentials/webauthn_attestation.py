@@ -27,10 +27,18 @@ class AttestationRefused(ValueError):
 
 @dataclass(frozen=True, slots=True)
 class Attestation:
-    """The format of an attestation, and the authenticator data it speaks for."""
+    """An attestation that keeps to its format.
+
+    Attributes:
+        format: Its format.
+        authenticator_data: What it speaks for.
+        is_by_maker: Whether a certificate of the authenticator's maker is part of it, as is not so
+            in `none` and in self attestation.
+    """
 
     format: str
     authenticator_data: bytes
+    is_by_maker: bool
 
 
 def check_attestation(encoded: bytes) -> Attestation:
@@ -48,7 +56,7 @@ def check_attestation(encoded: bytes) -> Attestation:
     certificates = _certificates(statement)
     if form == "packed" and certificates:
         _check_packed(certificates[0], data)
-    return Attestation(form, data)
+    return Attestation(form, data, is_by_maker=bool(certificates))
 
 
 def _parts(encoded: bytes) -> tuple[str, dict[Any, Any], bytes]:

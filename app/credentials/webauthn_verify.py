@@ -88,6 +88,7 @@ def verify_registration(
     *,
     is_mfa_only: bool,
     needs_verification: bool,
+    needs_attestation: bool = False,
 ) -> NewCredential:
     """Verify a new credential (SEC-046, SEC-047, SEC-049, SEC-051).
 
@@ -97,6 +98,7 @@ def verify_registration(
         challenge: What was asked with.
         is_mfa_only: Whether the credential is to be a second factor alone.
         needs_verification: Whether the authenticator must have verified the user.
+        needs_attestation: Whether its maker must speak for it.
 
     Raises:
         CeremonyRefused: A step has failed.
@@ -106,6 +108,8 @@ def verify_registration(
         attestation = check_attestation(response.attestation_object)
     except AttestationRefused as error:
         raise CeremonyRefused("attestation") from error
+    if needs_attestation and not attestation.is_by_maker:
+        raise CeremonyRefused("attestation")
     data = _checked(attestation.authenticator_data, rp, needs_verification=needs_verification)
     found = data.attested
     if found is None or base64url.encode(found.credential_id) != response.credential_id:

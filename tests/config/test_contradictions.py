@@ -278,3 +278,12 @@ class TestTokens:
         assert "publish_ahead of at least 12m" in refusal(**PRODUCTION, **{ahead: "11m59s"})
         accepted(**PRODUCTION, **{ahead: "12m"})
         accepted(**{ahead: "0"})
+
+
+@pytest.mark.parametrize("section", ["PASSKEY", "MFA_SECURITYKEYS"])
+def test_attestation_cannot_be_required_and_not_be_asked_for_sec_051(section):
+    required = {f"{section}_ATTESTATION_REQUIRED": "true"}
+    assert "attestation_preference" in refusal(
+        **required, **{f"{section}_ATTESTATION_PREFERENCE": "none"}
+    )
+    accepted(**required)

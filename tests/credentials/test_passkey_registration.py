@@ -187,6 +187,23 @@ class TestKept:
         assert passkey.attestation_type == ("none" if attestation == "none" else "packed")
         assert (await logged_in(services, device)).user_id == ada.id
 
+    @pytest.mark.parametrize("kind", ["passkey", "security_key"])
+    async def test_where_attestation_is_required_a_maker_must_speak_sec_051(
+        self, services, ada, kind
+    ):
+        strict = await reconfigured(
+            services,
+            passkey=Passkey(attestation_required=True),
+            mfa=Mfa(security_keys=SecurityKeys(attestation_required=True)),
+        )
+        for attestation in ("none", "self"):
+            outcome = await registered(
+                strict, ada.id, Authenticator(), kind, attestation=attestation
+            )
+            assert outcome == Refused("attestation")
+        assert await strict.passkeys.list(ada.id) == []
+        assert await passkey_of(strict, ada.id, Authenticator(), kind, **certified())
+
     @pytest.mark.one_database
     async def test_a_certificate_need_not_name_the_model_sec_051(self, services, ada, device):
         assert await passkey_of(services, ada.id, device, **certified(model=False))
