@@ -349,15 +349,17 @@ class Passkeys:
     ) -> NewCredential:
         if ceremony.user_id != user_id:
             raise CeremonyRefused("user")
-        kind: Kind = "security_key" if ceremony.is_mfa_only else "passkey"
-        return verify_registration(
+        new = verify_registration(
             response,
             self.rp,
             challenge,
             is_mfa_only=ceremony.is_mfa_only,
             needs_verification=ceremony.needs_verification,
-            needs_attestation=self._rules(kind).attestation_required,
         )
+        kind: Kind = "security_key" if new.is_mfa_only else "passkey"
+        if self._rules(kind).attestation_required and not new.is_attested:
+            raise CeremonyRefused("attestation")
+        return new
 
     async def _finish(
         self,

@@ -54,6 +54,8 @@ class NewCredential:
     is_backed_up: bool
     is_user_verified: bool
     is_mfa_only: bool
+    is_attested: bool = False
+    """Whether a certificate of the authenticator's maker speaks for it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +90,6 @@ def verify_registration(
     *,
     is_mfa_only: bool,
     needs_verification: bool,
-    needs_attestation: bool = False,
 ) -> NewCredential:
     """Verify a new credential (SEC-046, SEC-047, SEC-049, SEC-051).
 
@@ -98,7 +99,6 @@ def verify_registration(
         challenge: What was asked with.
         is_mfa_only: Whether the credential is to be a second factor alone.
         needs_verification: Whether the authenticator must have verified the user.
-        needs_attestation: Whether its maker must speak for it.
 
     Raises:
         CeremonyRefused: A step has failed.
@@ -108,8 +108,6 @@ def verify_registration(
         attestation = check_attestation(response.attestation_object)
     except AttestationRefused as error:
         raise CeremonyRefused("attestation") from error
-    if needs_attestation and not attestation.is_by_maker:
-        raise CeremonyRefused("attestation")
     data = _checked(attestation.authenticator_data, rp, needs_verification=needs_verification)
     found = data.attested
     if found is None or base64url.encode(found.credential_id) != response.credential_id:
@@ -147,6 +145,7 @@ def verify_registration(
         is_backed_up=data.is_backed_up,
         is_user_verified=data.is_user_verified,
         is_mfa_only=is_mfa_only,
+        is_attested=attestation.is_by_maker,
     )
 
 
