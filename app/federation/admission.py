@@ -138,6 +138,7 @@ class Admission:
         return Facts(
             owner=known.user_id if known else None,
             asked_by=asked_by,
+            tells_address=outside.email is not None,
             has_address=address is not None,
             is_vouched=outside.email_verified,
             address_owner=here.user_id if here else None,
@@ -146,7 +147,7 @@ class Admission:
             has_room=known is None or await self._has_room(known.user_id),
             allows_linking=provider.allow_linking,
             is_saml=is_saml,
-            in_domain=is_saml and self.saml.speaks_for(provider.id, address or ""),
+            in_domain=is_saml and self.saml.speaks_for(provider.id, outside.email or ""),
             allows_signup=self.config.account.allow_signup,
             shows_existence=self.config.privacy.show_account_existence_hints,
         )

@@ -99,7 +99,11 @@ def mapped(claims: Claims, mapping: Mapping[str, str]) -> Claims:
     """Give claims their names here: each is taken from a dotted path in what the provider says.
 
     What was taken from the top is not kept under its old name, and what is not there is no claim.
+    Whether an address is verified is said of the one beside it: of an address that comes from
+    elsewhere it says nothing, unless that is mapped too (SEC-081).
     """
+    if "email" in mapping and "email_verified" not in mapping:
+        claims = {name: value for name, value in claims.items() if name != "email_verified"}
     taken = {ours: _at(claims, path.removeprefix("$.")) for ours, path in mapping.items()}
     rest = {name: value for name, value in claims.items() if name not in mapping.values()}
     return {name: value for name, value in (rest | taken).items() if value is not None}
@@ -115,9 +119,9 @@ def merged(told: Claims, further: Claims) -> Claims:
     """
     if not isinstance(further.get("sub"), str) or further["sub"] != told.get("sub"):
         raise UserDataUnusable
-    kept = dict(told)
-    if "email" in further:
-        kept.pop("email_verified", None)
+    kept, further = dict(told), dict(further)
+    alone = kept if "email" in further else further
+    alone.pop("email_verified", None)
     return kept | {name: value for name, value in further.items() if name not in ("iss", "sub")}
 
 

@@ -22,7 +22,8 @@ class Facts:
     Attributes:
         owner: Whose the identity is, if it is known.
         asked_by: Who links it from a live session, None for a sign-in.
-        has_address: Whether the provider tells an address that can be kept here.
+        tells_address: Whether the provider tells an address.
+        has_address: Whether it is one that can be kept here.
         is_vouched: Whether the provider vouches for it.
         address_owner: Who has the address here.
         is_proved: Whether it was verified here.
@@ -37,6 +38,7 @@ class Facts:
 
     owner: UUID | None = None
     asked_by: UUID | None = None
+    tells_address: bool = False
     has_address: bool = False
     is_vouched: bool = False
     address_owner: UUID | None = None
@@ -85,7 +87,8 @@ Decision = SignIn | Link | SignUp | Refusal
 
 def decide(facts: Facts) -> Decision:
     """Decide what an identity that a provider has asserted means here."""
-    if facts.is_saml and facts.has_address and not facts.in_domain:
+    says_an_address = facts.tells_address or facts.has_address
+    if facts.is_saml and says_an_address and not facts.in_domain:
         return Refusal(errors.AddressOutsideDomain)
     if facts.asked_by is not None:
         return _asked_for(facts, facts.asked_by)
@@ -114,7 +117,8 @@ def _known(facts: Facts, owner: UUID) -> Decision:
     if not facts.has_address or not facts.is_vouched or not facts.has_changed:
         return SignIn(owner)
     if facts.address_owner is not None:
-        return Refusal(errors.MultipleAccounts)
+        # Who has never proved the address keeps nobody out who is known by an identity.
+        return Refusal(errors.MultipleAccounts) if facts.is_proved else SignIn(owner)
     if not facts.has_room:
         return Refusal(errors.EmailMaxnum)
     return SignIn(owner, "add")

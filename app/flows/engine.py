@@ -28,6 +28,10 @@ class Sent:
     problems: Mapping[str, Problem] = field(default_factory=dict)
 
 
+LONGEST_WISH = 500
+"""Characters of a wish for languages; no more of one is read."""
+
+
 @dataclass(frozen=True, slots=True)
 class Turn:
     """Where a step has led: the state to show and what to remember."""
@@ -39,7 +43,7 @@ class Turn:
 
 async def begin(flow: Flow, step: Step) -> Turn:
     """Enter a flow's first state."""
-    step.stash.language = step.language
+    step.stash.language = step.request.language[:LONGEST_WISH]
     for hook in flow.on_start:
         await hook(step)
     first, *others = flow.start

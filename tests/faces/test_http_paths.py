@@ -153,7 +153,7 @@ async def test_what_is_refused_for_its_method_says_which_there_are(request, serv
 @pytest.mark.parametrize("listener", ["public", "admin"])
 async def test_an_unknown_path_is_404_in_the_one_shape(request, services, listener):
     face = request.getfixturevalue(listener)
-    for path in ("/", "/nowhere", "/users", "/tokens", "/emails", "/flowpilot/x", "/metrics"):
+    for path in ("/", "/nowhere", "/users", "/tokens", "/emails", "/flowpilot/x", "/metric"):
         answer = await face.get(path)
         assert answer.status_code == 404
         body = answer.json()

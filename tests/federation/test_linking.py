@@ -71,6 +71,10 @@ ROWS = {
         facts(address_owner=ADA, is_proved=True, is_saml=True),
         Refusal(errors.AddressOutsideDomain),
     ),
+    "SAML for a stranger's address that cannot be kept": (
+        facts(has_address=False, tells_address=True, is_saml=True),
+        Refusal(errors.AddressOutsideDomain),
+    ),
     "SAML without an address": (
         facts(has_address=False, is_saml=True),
         SignUp(with_address=False),
@@ -94,6 +98,10 @@ ROWS = {
     "a new address that another account has": (
         facts(owner=ADA, address_owner=EVE, is_proved=True),
         Refusal(errors.MultipleAccounts),
+    ),
+    "an address that somebody else has never proved keeps nobody out": (
+        facts(owner=ADA, address_owner=EVE, is_proved=False),
+        SignIn(ADA),
     ),
     "another's address nobody vouches for": (
         facts(owner=ADA, address_owner=EVE, is_vouched=False),
@@ -129,7 +137,7 @@ ANY = st.builds(
     address_owner=PEOPLE,
     **dict.fromkeys(
         (
-            *("has_address", "is_vouched", "is_proved", "has_changed", "has_room"),
+            *("tells_address", "has_address", "is_vouched", "is_proved", "has_changed", "has_room"),
             *("allows_linking", "is_saml", "in_domain", "allows_signup", "shows_existence"),
         ),
         st.booleans(),
@@ -165,7 +173,7 @@ def test_only_who_is_signed_in_is_linked_to_at_their_wish_sec_081(known):
 
 @given(ANY)
 def test_what_a_saml_provider_says_of_other_domains_counts_for_nothing_sec_092(known):
-    if known.is_saml and known.has_address and not known.in_domain:
+    if known.is_saml and (known.has_address or known.tells_address) and not known.in_domain:
         assert isinstance(decide(known), Refusal)
 
 

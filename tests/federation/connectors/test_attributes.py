@@ -139,3 +139,17 @@ def test_an_address_is_an_object_of_texts():
         5,
         True,
     )
+
+
+def test_an_address_from_elsewhere_is_not_verified_by_what_is_said_of_another_sec_081():
+    said = {"email": "own@evil.example", "email_verified": True, "upn": "victim@corp.example"}
+    assert mapped(said, {"email": "upn"}) == {"email": "victim@corp.example"}
+    both = {"email": "upn", "email_verified": "email_verified"}
+    assert mapped(said, both)["email_verified"] is True
+
+
+def test_userinfo_verifies_no_address_but_its_own_sec_081():
+    told = {"sub": "1", "email": "a@example.com", "email_verified": False}
+    assert merged(told, {"sub": "1", "email_verified": True})["email_verified"] is False
+    alone = merged({"sub": "1", "email": "a@example.com"}, {"sub": "1", "email_verified": True})
+    assert "email_verified" not in alone
