@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, Literal
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from app.clock import Clock
 from app.config.sections import Audit
 from app.ids import new_id
 from app.metrics import Metrics
-from app.persistence import fetch
+from app.persistence import after_commit, fetch
 
 Event = Literal[
     "user_created",
@@ -113,12 +114,17 @@ class AuditLog:
         subject: UUID | None = None,
         details: dict[str, Any] | None = None,
     ) -> None:
-        """Write one record; call it inside the transaction of the effect."""
+        """Write one record; call it inside the transaction of the effect.
+
+        The line among the logs follows once that has been committed, so that there is none of what
+        was undone.
+        """
         kind, actor_id = _who(actor)
         shown = self._masked(details or {})
         if event in _LOGINS:
             method = shown.get("mfa_method") if event == "login_failure" else None
-            self.metrics.login(method or shown.get("login_method"), _LOGINS[event])
+            used = method or shown.get("login_method")
+            after_commit(partial(self.metrics.login, used, _LOGINS[event]))
         if self.config.storage.enabled:
             origin = actor.origin
             await fetch(
@@ -136,7 +142,7 @@ class AuditLog:
                 strictjson.encode(shown),
             )
         if self.config.console_output.enabled:
-            self._repeat(event, actor, subject, shown)
+            after_commit(partial(self._repeat, event, actor, subject, shown))
 
     async def sweep(self) -> None:
         """Delete the records whose time is over, the oldest first and a part at a time."""

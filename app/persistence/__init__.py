@@ -5,6 +5,7 @@ raised out of the outermost rolls everything back.
 """
 
 from app.persistence.database import (
+    after_commit,
     connect,
     copy_rows,
     disconnect,
@@ -32,6 +33,7 @@ __all__ = [
     "NotUnique",
     "Row",
     "SchemaRefused",
+    "after_commit",
     "connect",
     "copy_rows",
     "disconnect",

@@ -1,8 +1,9 @@
 """The one open database of the process, and what the domains ask of it."""
 
 import itertools
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextvars import ContextVar
 from pathlib import Path
 from typing import Any, cast
 
@@ -35,6 +36,7 @@ TABLES = (
 SQLITE_FILE = "sekisho.sqlite"
 _open: list[Engine] = []
 _savepoints = itertools.count(1)
+_deeds: ContextVar[list[Callable[[], None]] | None] = ContextVar("deeds", default=None)
 
 
 async def connect(config: Config) -> None:
@@ -58,7 +60,16 @@ async def disconnect() -> None:
 
 def transaction() -> AbstractAsyncContextManager[None]:
     """Begin a transaction, or join the one that is open."""
-    return _engine().open_transaction()
+    return _transaction(_engine())
+
+
+def after_commit(deed: Callable[[], None]) -> None:
+    """Do what no rollback could undo once the open transaction has been committed, or now."""
+    deeds = _deeds.get()
+    if deeds is None:
+        deed()
+    else:
+        deeds.append(deed)
 
 
 def snapshot() -> AbstractAsyncContextManager[None]:
@@ -70,10 +81,13 @@ def snapshot() -> AbstractAsyncContextManager[None]:
 async def savepoint() -> AsyncIterator[None]:
     """Guard a part of the open transaction: an error raised out of it undoes that part alone."""
     name = f"savepoint_{next(_savepoints)}"  # from a counter: no input reaches it (SEC-121)
+    deeds = _deeds.get() or []
+    done = len(deeds)
     await fetch(f"SAVEPOINT {name}")
     try:
         yield
     except BaseException:
+        del deeds[done:]
         await fetch(f"ROLLBACK TO SAVEPOINT {name}")
         raise
     finally:
@@ -128,6 +142,23 @@ async def is_reachable() -> bool:
         return await fetch_row("SELECT 1 AS one") is not None
     except DatabaseUnavailable:
         return False
+
+
+@asynccontextmanager
+async def _transaction(engine: Engine) -> AsyncIterator[None]:
+    if _deeds.get() is not None:
+        async with engine.open_transaction():
+            yield
+        return
+    deeds: list[Callable[[], None]] = []
+    token = _deeds.set(deeds)
+    try:
+        async with engine.open_transaction():
+            yield
+    finally:
+        _deeds.reset(token)
+    for deed in deeds:
+        deed()
 
 
 def _engine() -> Engine:

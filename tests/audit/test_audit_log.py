@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 
 import msgspec
 import pytest
@@ -14,7 +15,7 @@ from app.audit import AuditLog
 from app.audit.service import mask
 from app.config.sections import Audit, AuditStorage, ConsoleOutput
 from app.ids import new_id
-from app.persistence import fetch, transaction
+from app.persistence import fetch, savepoint, transaction
 from app.users import NewEmail, ProfileChanges
 
 ORIGIN = Origin("request-1", "192.0.2.7", "Browser/1.0")
@@ -77,6 +78,21 @@ class TestRecord:
                 await log.record("user_deleted", SYSTEM)
                 _ = 1 / 0
         assert await records() == []
+
+    async def test_nothing_is_said_of_what_was_undone(self, log, caplog):
+        caplog.set_level(logging.INFO)
+        async with transaction():
+            await log.record("user_created", SYSTEM)
+            with suppress(ZeroDivisionError):
+                async with savepoint():
+                    await log.record("user_updated", SYSTEM)
+                    raise ZeroDivisionError
+            assert caplog.records == [], "it may yet be undone"
+        with suppress(ZeroDivisionError):
+            async with transaction():
+                await log.record("user_deleted", SYSTEM)
+                raise ZeroDivisionError
+        assert [line.audit for line in caplog.records] == ["user_created"]
 
     async def test_a_long_user_agent_is_cut(self, log):
         await fetch("DELETE FROM audit_event")
