@@ -27,6 +27,7 @@ TABLES = (
     "user_session",
     "user_metadata",
     "saml_certificate",
+    "saml_entity",
     "saml_metadata",
     "saml_replay",
     "exchange_token",

@@ -163,7 +163,8 @@ class _Commands:
 
     async def redeem(self, token: str, times: int) -> list[str]:
         """Redeem an exchange token, so many times at once, and name what came of each."""
-        tokens, wanted = self.services.federation.tokens, Redemption("token_exchange")
+        tokens = self.services.federation.tokens
+        wanted = Redemption("token_exchange", code_verifier="v" * 64)
         redeems = (tokens.redeem(token, wanted) for _ in range(times))
         return _names(await asyncio.gather(*redeems, return_exceptions=True))
 

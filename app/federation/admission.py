@@ -165,6 +165,8 @@ class Admission:
         primary = await self._primary(account.id)
         email = await self._settle(actor, account.id, outside, decision.address)
         known = await self.identities.find(outside)
+        if known is not None and known.user_id != account.id:  # since the decision
+            raise IdentityOfAnother
         email_id, signs_in = email.id if email else None, asked_by is None
         event: Event = "thirdparty_signin_succeeded"
         if known is None:

@@ -200,7 +200,7 @@ class TokenUnknown(Invalid):
 
 
 class VerifierMismatch(Invalid):
-    """The exchange token is bound to another PKCE verifier (SEC-065)."""
+    """The exchange token is bound to another PKCE verifier, or to nothing (SEC-065)."""
 
     code = "code_verifier_mismatch"
     message = "The code verifier is not the one of the start."

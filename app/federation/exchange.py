@@ -2,6 +2,11 @@
 
 Nothing else is stored when a provider has identified somebody. Account, address and identity are
 made when the token is redeemed, so a sign-in that is given up leaves nothing behind.
+
+A token is good only where its sign-in has begun, or anybody could be signed in to an account that
+somebody else has brought (SEC-065): a flow or a user holds it, or else the verifier of the start.
+Nothing can hold the token of a sign-in that a SAML provider has begun, which is off unless an
+operator allows it (SEC-090).
 """
 
 import hashlib
@@ -52,12 +57,14 @@ class Bound:
         flow_id: The one flow that may, where a flow has begun.
         user_id: Who links an identity, in a profile.
         code_challenge: The S256 challenge of the verifier to be shown, empty for none.
+        is_unsolicited: Whether a SAML provider has begun it, so that nobody here has a verifier.
     """
 
     kind: FlowKind
     flow_id: UUID | None = None
     user_id: UUID | None = None
     code_challenge: str = ""
+    is_unsolicited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +107,7 @@ class _Payload(Struct, frozen=True, omit_defaults=True):
     flow_id: UUID | None = None
     user_id: UUID | None = None
     code_challenge: str = ""
+    is_unsolicited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,7 +133,7 @@ class ExchangeTokens:
 
         Raises:
             TokenUnknown: It is none, was redeemed, is too old, or is for another purpose.
-            VerifierMismatch: It is bound to another verifier.
+            VerifierMismatch: It is bound to another verifier, or to nothing at all.
         """
         digest = _digest(token)
         taken = await fetch(_TAKE, digest, self.clock())
@@ -140,7 +148,7 @@ class ExchangeTokens:
             raise TokenUnknown
         if kept.flow_id not in (None, wanted.flow_id):
             raise TokenUnknown
-        if kept.code_challenge and not fits(kept.code_challenge, wanted.code_verifier):
+        if not _is_held(kept, wanted.code_verifier):
             raise VerifierMismatch
         outside = OutsideIdentity(
             provider=kept.provider,
@@ -170,10 +178,18 @@ def _payload(identity: OutsideIdentity, bound: Bound) -> str:
         flow_id=bound.flow_id,
         user_id=bound.user_id,
         code_challenge=bound.code_challenge,
+        is_unsolicited=bound.is_unsolicited,
     )
     room = ROOM - len(msgspec.json.encode(bare))
     whole = msgspec.structs.replace(bare, claims=fitted(identity.claims, room))
     return msgspec.json.encode(whole).decode()
+
+
+def _is_held(kept: _Payload, verifier: str) -> bool:
+    """Say whether who brings a token of the right flow and user began it, as far as can be told."""
+    if kept.code_challenge:
+        return fits(kept.code_challenge, verifier)
+    return kept.flow_id is not None or kept.user_id is not None or kept.is_unsolicited
 
 
 def _digest(token: str) -> str:

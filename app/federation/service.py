@@ -250,7 +250,13 @@ class Federation:
         decision = await self.admission.foresee(identity, provider, pending.user_id)
         if isinstance(decision, Refusal):
             raise decision.error
-        bound = Bound(pending.kind, pending.flow_id, pending.user_id, pending.code_challenge)
+        bound = Bound(
+            kind=pending.kind,
+            flow_id=pending.flow_id,
+            user_id=pending.user_id,
+            code_challenge=pending.code_challenge,
+            is_unsolicited=pending.is_unsolicited,
+        )
         return await self.tokens.issue(identity, bound)
 
     async def refused(
@@ -291,14 +297,16 @@ class Federation:
         return await self.states.give_nonce()
 
     async def accept_id_token(
-        self, actor: Actor, provider_id: str, id_token: str, nonce: str, code_verifier: str = ""
+        self, actor: Actor, provider_id: str, id_token: str, nonce: str, code_verifier: str
     ) -> str:
         """Take an ID token that an application has fetched, and give an exchange token for it.
 
-        The nonce is used up whatever comes of it. It must run outside of transactions.
+        The nonce is used up whatever comes of it; the verifier alone makes the exchange token good
+        for anything. It must run outside of transactions.
 
         Raises:
             ProviderUnknown, ProviderDisabled, IdTokensNotTaken: No such tokens are taken.
+            CodeChallengeInvalid: The verifier is none.
             NonceUnknown, UserDataUnusable: This one is not.
             ProviderUnreachable: It cannot be checked now.
             IdentityError: It is foreseen that nothing can come of it.

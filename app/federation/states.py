@@ -44,6 +44,7 @@ class Pending(Struct, frozen=True, omit_defaults=True):
         user_id: Who links an identity from a live session; None to sign in.
         code_challenge: What the exchange token is bound to, empty for nothing.
         request_id: The id of a SAML request.
+        is_unsolicited: Whether a SAML provider has begun it, where that is allowed (SEC-090).
     """
 
     provider: str
@@ -55,6 +56,7 @@ class Pending(Struct, frozen=True, omit_defaults=True):
     user_id: UUID | None = None
     code_challenge: str = ""
     request_id: str = ""
+    is_unsolicited: bool = False
 
 
 @dataclass(frozen=True, slots=True)

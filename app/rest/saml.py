@@ -8,6 +8,7 @@ from litestar import MediaType, Response, get, post
 
 from app.access import Actor
 from app.errors import IdentityError
+from app.federation.errors import CodeChallengeInvalid
 from app.federation.saml.errors import SamlDomainUnknown, SamlOff
 from app.federation.saml.values import SamlAnswer, SamlSignIn
 from app.federation.states import COOKIE, LIFETIME
@@ -31,19 +32,18 @@ _PEM = "application/x-pem-file"
 async def begin(request: Asking, services: Services, callers: Callers) -> Response[bytes]:
     """Send the browser to the identity provider of a `domain`, and back to `redirect_to`.
 
-    A `code_challenge` (S256) binds the token that comes back to who keeps the verifier.
+    A PKCE `code_challenge` (S256) binds the token that comes back to who keeps the verifier. No
+    flow holds that token, so the challenge must be there, as at `/thirdparty/auth`.
     """
     saml, asked = _saml(services), asked_by(request)
     await services.rate_limits.charge("flow", address=asked.address)
     given = query(asked, _ASKED) or {}
-    domain = given.get("domain", "")
-    wanted = SamlSignIn(
-        domain,
-        given.get("redirect_to", ""),
-        "token_exchange",
-        code_challenge=given.get("code_challenge", ""),
-    )
+    domain, challenge = given.get("domain", ""), given.get("code_challenge", "")
+    redirect_to = given.get("redirect_to", "")
+    wanted = SamlSignIn(domain, redirect_to, "token_exchange", code_challenge=challenge)
     try:
+        if not challenge:
+            raise CodeChallengeInvalid(path=("code_challenge",))
         await saml.get_ready(domain)
         begun = await saml.begin(wanted)
     except IdentityError as error:

@@ -48,6 +48,7 @@ IdTokenData = Annotated[
         "provider",
         "id_token",
         "nonce",
+        "code_verifier",
     ),
 ]
 
@@ -160,11 +161,14 @@ async def give_nonce(data: NothingData, services: Services, caller: Caller) -> N
 
 @post("/thirdparty/id_token", status_code=HTTPStatus.OK, tags=["third party"])
 async def accept_id_token(data: IdTokenData, services: Services, caller: Caller) -> ExchangeToken:
-    """Take an ID token from native sign-in or One Tap, and give an exchange token for it."""
+    """Take an ID token from native sign-in or One Tap, and give an exchange token for it.
+
+    The token is redeemed with the same `code_verifier`, which alone keeps somebody else's token
+    from being redeemed here.
+    """
     given = members(data, "provider", "id_token", "nonce", "code_verifier")
     provider, id_token = _text(given, "provider"), _text(given, "id_token")
-    nonce = _text(given, "nonce")
-    verifier = _text(given, "code_verifier", optional=True)
+    nonce, verifier = _text(given, "nonce"), _text(given, "code_verifier")
     _see_that_one_is_on(services)
     await services.rate_limits.charge("token_exchange", address=caller.actor.origin.address)
     token = await services.federation.accept_id_token(

@@ -106,8 +106,11 @@ def doubles() -> Doubles:
 
 
 def request(**given: Any) -> SignInRequest:
-    """A sign-in that no flow begins."""
-    return replace(SignInRequest("google", TARGET, "token_exchange"), **given)
+    """A sign-in that no flow begins, unless told otherwise; `VERIFIER` holds its token."""
+    wanted = replace(SignInRequest("google", TARGET, "token_exchange"), **given)
+    if wanted.kind != "token_exchange" or wanted.code_verifier or "code_challenge" in given:
+        return wanted
+    return replace(wanted, code_challenge=challenge_of(VERIFIER))
 
 
 async def begun(services: Services, **given: Any) -> tuple[Begun, str]:

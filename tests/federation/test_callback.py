@@ -5,7 +5,16 @@ from dataclasses import replace
 
 import pytest
 from factories import make_user
-from federation.providers import ERRORS, ISSUER, TARGET, begun, finished, round_trip, token_of
+from federation.providers import (
+    ERRORS,
+    ISSUER,
+    TARGET,
+    VERIFIER,
+    begun,
+    finished,
+    round_trip,
+    token_of,
+)
 
 from app.access import SYSTEM
 from app.federation.errors import ProviderUnreachable, UserDataUnusable
@@ -138,7 +147,9 @@ class TestChecks:
         other = await make_user(services)
         token = await token_of(services)
         async with transaction():
-            await services.federation.redeem(SYSTEM, token, Redemption("token_exchange"))
+            await services.federation.redeem(
+                SYSTEM, token, Redemption("token_exchange", code_verifier=VERIFIER)
+            )
         back = await round_trip(services, kind="profile", user_id=other.id)
         assert back == invalid("identity already exists for a different user")
 

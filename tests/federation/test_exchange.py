@@ -2,6 +2,7 @@
 
 import asyncio
 import re
+from dataclasses import replace
 from uuid import UUID, uuid4
 
 import pytest
@@ -26,7 +27,8 @@ ADA = OutsideIdentity(
 )
 FLOW, OTHER = UUID(int=1), UUID(int=2)
 USER = UUID(int=3)
-SIGN_IN = Bound("token_exchange")
+SIGN_IN = Bound("token_exchange", code_challenge=challenge_of(VERIFIER))
+WANTED = Redemption("token_exchange", code_verifier=VERIFIER)
 
 
 async def rows():
@@ -47,7 +49,7 @@ async def redeem(tokens, token, wanted):
 class TestTokens:
     async def test_a_token_gives_who_it_is(self, tokens):
         token = await tokens.issue(ADA, SIGN_IN)
-        arrival = await redeem(tokens, token, Redemption("token_exchange"))
+        arrival = await redeem(tokens, token, WANTED)
         assert arrival == Arrival(ADA, arrival.new_user_id)
 
     async def test_a_token_has_256_random_bits_and_is_kept_as_a_digest_sec_065_119(self, tokens):
@@ -60,17 +62,17 @@ class TestTokens:
 
     async def test_it_is_redeemed_once_sec_065(self, tokens):
         token = await tokens.issue(ADA, SIGN_IN)
-        await redeem(tokens, token, Redemption("token_exchange"))
+        await redeem(tokens, token, WANTED)
         with pytest.raises(TokenUnknown):
-            await redeem(tokens, token, Redemption("token_exchange"))
+            await redeem(tokens, token, WANTED)
 
     async def test_it_lives_for_60_seconds_sec_065(self, tokens, clock):
         early, late = await tokens.issue(ADA, SIGN_IN), await tokens.issue(ADA, SIGN_IN)
         clock.advance(seconds=59)
-        await redeem(tokens, early, Redemption("token_exchange"))
+        await redeem(tokens, early, WANTED)
         clock.advance(seconds=1)
         with pytest.raises(TokenUnknown):
-            await redeem(tokens, late, Redemption("token_exchange"))
+            await redeem(tokens, late, WANTED)
 
     @pytest.mark.parametrize(
         ("bound", "wanted"),
@@ -84,15 +86,15 @@ class TestTokens:
             (Bound("profile", FLOW, USER), Redemption("profile", FLOW)),
             (Bound("profile", FLOW, USER), Redemption("login", FLOW)),
             (Bound("profile", None, USER), Redemption("token_exchange", user_id=USER)),
-            (Bound("token_exchange"), Redemption("login", FLOW)),
-            (Bound("token_exchange"), Redemption("profile", user_id=USER)),
+            (SIGN_IN, Redemption("login", FLOW, VERIFIER)),
+            (SIGN_IN, Redemption("profile", None, VERIFIER, USER)),
         ],
     )
     async def test_it_is_bound_to_its_flow_and_user_sec_065(self, tokens, bound, wanted):
         token = await tokens.issue(ADA, bound)
         with pytest.raises(TokenUnknown):
             await redeem(tokens, token, wanted)
-        good = Redemption(bound.kind, bound.flow_id, user_id=bound.user_id)
+        good = Redemption(bound.kind, bound.flow_id, VERIFIER, bound.user_id)
         assert (await redeem(tokens, token, good)).outside == ADA
 
     @pytest.mark.parametrize("kind", ["login", "registration"])
@@ -102,12 +104,32 @@ class TestTokens:
 
     @pytest.mark.parametrize("verifier", ["", "w" * 64, "v" * 63, challenge_of(VERIFIER), "\ud800"])
     async def test_it_is_bound_to_the_verifier_where_one_was_set_sec_065(self, tokens, verifier):
-        bound = Bound("token_exchange", code_challenge=challenge_of(VERIFIER))
-        token = await tokens.issue(ADA, bound)
+        token = await tokens.issue(ADA, SIGN_IN)
         with pytest.raises(VerifierMismatch):
             await redeem(tokens, token, Redemption("token_exchange", code_verifier=verifier))
-        good = Redemption("token_exchange", code_verifier=VERIFIER)
-        assert (await redeem(tokens, token, good)).outside == ADA
+        assert (await redeem(tokens, token, WANTED)).outside == ADA
+
+    @pytest.mark.parametrize("kind", ["login", "registration", "token_exchange"])
+    async def test_a_token_that_nothing_holds_is_redeemed_by_nobody_sec_065_107(self, tokens, kind):
+        token = await tokens.issue(ADA, Bound(kind))
+        for flow_id in (None, FLOW):
+            for verifier in ("", VERIFIER):
+                with pytest.raises(VerifierMismatch):
+                    await redeem(tokens, token, Redemption(kind, flow_id, verifier))
+
+    async def test_what_a_saml_provider_begins_nobody_here_can_hold_sec_090(self, tokens):
+        for wanted in (Redemption("token_exchange"), Redemption("token_exchange", FLOW)):
+            token = await tokens.issue(ADA, Bound("token_exchange", is_unsolicited=True))
+            with pytest.raises(TokenUnknown):
+                await redeem(tokens, token, Redemption("login", FLOW))
+            assert (await redeem(tokens, token, wanted)).outside == ADA
+
+    async def test_a_verifier_that_was_set_is_asked_for_whoever_began_sec_065(self, tokens):
+        held = replace(SIGN_IN, is_unsolicited=True)
+        for bound in (held, replace(held, flow_id=FLOW)):
+            token = await tokens.issue(ADA, bound)
+            with pytest.raises(VerifierMismatch):
+                await redeem(tokens, token, Redemption("token_exchange", bound.flow_id))
 
     async def test_no_other_random_text_is_a_token_sec_023(self, services, tokens):
         token = await tokens.issue(ADA, SIGN_IN)
@@ -115,19 +137,19 @@ class TestTokens:
         digest = (await rows())[0]["digest"]
         for other in ("", nonce, digest, token[:-1], token + "A", "\ud800", "x" * 100_000):
             with pytest.raises(TokenUnknown):
-                await redeem(tokens, other, Redemption("token_exchange"))
+                await redeem(tokens, other, WANTED)
 
     async def test_what_is_undone_is_not_redeemed(self, tokens):
         token = await tokens.issue(ADA, SIGN_IN)
         with pytest.raises(ZeroDivisionError):
             async with transaction():
-                await tokens.redeem(token, Redemption("token_exchange"))
+                await tokens.redeem(token, WANTED)
                 raise ZeroDivisionError
-        assert await redeem(tokens, token, Redemption("token_exchange"))
+        assert await redeem(tokens, token, WANTED)
 
     async def test_of_many_at_once_one_redeems_it_sec_065_137(self, tokens):
         token = await tokens.issue(ADA, SIGN_IN)
-        wanted = Redemption("token_exchange")
+        wanted = WANTED
         tries = (redeem(tokens, token, wanted) for _ in range(20))
         found = await asyncio.gather(*tries, return_exceptions=True)
         assert sorted(type(one).__name__ for one in found) == ["Arrival", *["TokenUnknown"] * 19]

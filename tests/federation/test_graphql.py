@@ -80,7 +80,9 @@ async def connected(face, exchanged, token, verifier=VERIFIER):
 async def signed_in(services, **given):
     exchanged = await token_of(services, **given)
     async with transaction():
-        return await services.federation.redeem(SYSTEM, exchanged, Redemption("token_exchange"))
+        return await services.federation.redeem(
+            SYSTEM, exchanged, Redemption("token_exchange", code_verifier=VERIFIER)
+        )
 
 
 def code(payload):

@@ -23,6 +23,7 @@ from app.federation.errors import (
     TokenUnknown,
     UnverifiedEmail,
     UserConflict,
+    VerifierMismatch,
 )
 from app.federation.exchange import Redemption
 from app.persistence import fetch, transaction
@@ -31,7 +32,7 @@ from app.selfservice.errors import LastWayIn
 from app.users import NewEmail, NewUser, ProfileChanges
 
 ADA = "ada@example.com"
-SIGN_IN = Redemption("token_exchange")
+SIGN_IN = Redemption("token_exchange", code_verifier=VERIFIER)
 
 
 async def redeem(services, token, wanted=SIGN_IN):
@@ -413,9 +414,20 @@ class TestDecidedAgain:
     async def test_the_verifier_of_the_start_is_asked_for_sec_065(self, services, google):
         google.knows()
         token = await token_of(services, code_verifier=VERIFIER)
-        with pytest.raises(IdentityError):
-            await redeem(services, token)
-        assert await redeem(services, token, replace(SIGN_IN, code_verifier=VERIFIER))
+        for other in ("", "w" * 64):
+            with pytest.raises(VerifierMismatch):
+                await redeem(services, token, replace(SIGN_IN, code_verifier=other))
+        assert await redeem(services, token)
+
+    async def test_a_token_that_nothing_holds_is_good_for_nobody_sec_065_107(
+        self, services, google
+    ):
+        google.knows()
+        token = await token_of(services, code_challenge="")
+        for verifier in ("", VERIFIER):
+            with pytest.raises(VerifierMismatch):
+                await redeem(services, token, replace(SIGN_IN, code_verifier=verifier))
+        assert await services.users.by_email("ada@example.com") is None
 
 
 class TestLosing:

@@ -114,6 +114,7 @@ class TestStart:
     async def test_without_a_challenge_nothing_would_hold_the_token_sec_107(self, public):
         answer = await public.get(f"/thirdparty/auth?{urlencode(START | {'code_challenge': ''})}")
         assert told(answer.headers["location"])["error"] == "invalid_request"
+        assert await count("federation_state") == 0
 
     async def test_where_nothing_is_configured_there_is_nothing(self, services, connectors):
         connectors.off |= {"google", "custom_corp"}
@@ -416,16 +417,20 @@ class TestIdTokens:
         assert answer.json()["expires_in"] == 300
         return answer.json()["nonce"]
 
+    async def given(self, face, **given):
+        told = {"provider": "google", "id_token": "id-token", "code_verifier": VERIFIER}
+        return {**told, "nonce": await self.nonce(face), **given}
+
     async def test_an_id_token_becomes_a_session(self, public, google):
         google.knows("id-token")
-        given = {"provider": "google", "id_token": "id-token", "nonce": await self.nonce(public)}
+        given = await self.given(public)
         answer = await public.post("/thirdparty/id_token", given)
         assert (answer.status_code, answer.json()["expires_in"]) == (200, 60)
-        assert (await redeemed(public, answer.json()["token"], None)).status_code == 200
+        assert (await redeemed(public, answer.json()["token"])).status_code == 200
 
     async def test_the_nonce_is_good_once_sec_076(self, public, google):
         google.knows("id-token")
-        given = {"provider": "google", "id_token": "bad", "nonce": await self.nonce(public)}
+        given = await self.given(public, id_token="bad")
         assert (await public.post("/thirdparty/id_token", given)).status_code == 400
         answer = await public.post("/thirdparty/id_token", {**given, "id_token": "id-token"})
         assert (answer.status_code, answer.json()["message"]) == (
@@ -436,34 +441,58 @@ class TestIdTokens:
 
     async def test_a_nonce_that_nobody_gave_out_is_refused_sec_076(self, public, google):
         google.knows("id-token")
-        given = {"provider": "google", "id_token": "id-token", "nonce": "n" * 43}
+        given = await self.given(public, nonce="n" * 43)
         assert (await public.post("/thirdparty/id_token", given)).status_code == 400
 
     async def test_a_token_longer_than_8_kib_is_not_read_sec_021(self, public, google):
         google.knows("t" * 8193)
-        given = {"provider": "google", "id_token": "t" * 8193, "nonce": await self.nonce(public)}
+        given = await self.given(public, id_token="t" * 8193)
         answer = await public.post("/thirdparty/id_token", given)
         assert answer.json()["error"]["code"] == "invalid_request"
 
-    async def test_the_verifier_binds_the_token_sec_065(self, public, google):
+    @pytest.mark.parametrize("other", [None, "w" * 64])
+    async def test_the_verifier_binds_the_token_sec_065_107(self, public, google, other):
         google.knows("id-token")
-        given = {"provider": "google", "id_token": "id-token", "nonce": await self.nonce(public)}
-        answer = await public.post("/thirdparty/id_token", {**given, "code_verifier": VERIFIER})
+        answer = await public.post("/thirdparty/id_token", await self.given(public))
         token = answer.json()["token"]
-        assert (await redeemed(public, token, None)).status_code == 400
+        refused = await redeemed(public, token, other)
+        assert refused.json()["error"]["code"] == "code_verifier_mismatch"
+        assert "set-cookie" not in refused.headers
         assert (await redeemed(public, token)).status_code == 200
+
+    @pytest.mark.parametrize(
+        ("verifier", "code"),
+        [
+            (None, "body_invalid"),
+            ("", "body_invalid"),
+            (1, "body_invalid"),
+            ("short", "code_challenge_invalid"),
+        ],
+    )
+    async def test_without_a_verifier_nothing_would_hold_the_token_sec_107(
+        self, public, google, verifier, code
+    ):
+        google.knows("id-token")
+        given = await self.given(public, code_verifier=verifier)
+        if verifier is None:
+            del given["code_verifier"]
+        error = (await public.post("/thirdparty/id_token", given)).json()["error"]
+        assert (error["code"], error["path"]) == (code, ["code_verifier"])
+        assert await count("exchange_token") == 0
+        good = {**given, "code_verifier": VERIFIER}  # the nonce was not used up
+        assert (await public.post("/thirdparty/id_token", good)).status_code == 200
 
     async def test_a_refusal_that_is_foreseen_is_told(self, services, public, google):
         user = await make_user(services)
         await services.users.add_email(SYSTEM, user.id, NewEmail("ada@example.com"))
         google.knows("id-token")
-        given = {"provider": "google", "id_token": "id-token", "nonce": await self.nonce(public)}
+        given = await self.given(public)
         answer = await public.post("/thirdparty/id_token", given)
         assert (answer.status_code, answer.json()["error"]["code"]) == (409, "user_conflict")
 
     async def test_a_provider_that_is_off_takes_none_sec_084(self, public, google, connectors):
         google.knows("id-token")
         connectors.off.add("google")
-        given = {"provider": "google", "id_token": "id-token", "nonce": await self.nonce(public)}
+        given = await self.given(public)
         answer = await public.post("/thirdparty/id_token", given)
         assert answer.json()["message"] == "The provider is switched off."

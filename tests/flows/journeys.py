@@ -171,7 +171,7 @@ async def returned(world: World, shown: Shown) -> Mapping[str, Any]:
 
 async def brought(world: World, _: Shown) -> Mapping[str, Any]:
     """A token of a sign-in that no flow has begun."""
-    return {"token": await token_of(world.services)}
+    return {"token": await token_of(world.services), "code_verifier": VERIFIER}
 
 
 async def my_identity(_: World, shown: Shown) -> Mapping[str, Any]:

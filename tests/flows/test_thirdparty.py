@@ -205,7 +205,9 @@ async def test_a_token_is_redeemed_once_sec_065(client, services):
     google_of(services).knows()
     token = await token_of(services)
     await client.start("token_exchange")
-    assert (await client.act("exchange_token", token=token)).name == "success"
+    assert (
+        await client.act("exchange_token", token=token, code_verifier=VERIFIER)
+    ).name == "success"
     await client.start("token_exchange")
     assert early(await client.act("exchange_token", token=token), 500, "technical_error")
 
@@ -219,7 +221,8 @@ async def test_two_who_redeem_one_token_at_once_get_one_session_sec_137(public, 
         for one in clients:
             await one.start("token_exchange")
         before = len(await fetch("SELECT 1 FROM user_session"))
-        shown = await asyncio.gather(*(one.act("exchange_token", token=token) for one in clients))
+        given = {"token": token, "code_verifier": VERIFIER}
+        shown = await asyncio.gather(*(one.act("exchange_token", **given) for one in clients))
         assert sorted(one.name for one in shown) == ["error", "error", "error", "success"]
         assert len(await fetch("SELECT 1 FROM user_session")) == before + 1
     assert len(await identities()) == 1

@@ -69,7 +69,7 @@ def read(document: bytes, entity_id: str = "", *, allows_http: bool = False) -> 
     try:
         root = parse(document, comments=True)
         entity = _entity(root, entity_id)
-        return _metadata(root, entity, allows_http=allows_http)
+        return _metadata(entity, allows_http=allows_http)
     except ResponseUnreadable:
         raise SamlMetadataRefused("the document cannot be parsed") from None
 
@@ -99,7 +99,7 @@ def _roles(entity: Element) -> list[Element]:
     ]
 
 
-def _metadata(root: Element, entity: Element, *, allows_http: bool) -> Metadata:
+def _metadata(entity: Element, *, allows_http: bool) -> Metadata:
     role, name = _roles(entity)[0], entity.get("entityID", "")
     is_plain = 0 < len(name) <= _LONGEST_ID and name == name.strip() and is_printable(name)
     if not is_plain or name in _TAKEN or name.startswith("custom_"):
@@ -108,7 +108,7 @@ def _metadata(root: Element, entity: Element, *, allows_http: bool) -> Metadata:
     if not keys:
         raise SamlMetadataRefused("there is no signing certificate that can be used")
     sso_url, binding = _sign_on(role, allows_http=allows_http)
-    scopes = [root, entity, role]
+    scopes = [*entity.iterancestors(), entity, role]
     return Metadata(
         entity_id=name,
         sso_url=sso_url,

@@ -11,6 +11,7 @@ from app.config.sections import Config
 from app.errors import Unavailable
 from app.federation.connector import Provider
 from app.federation.saml.attributes import names_of
+from app.federation.saml.entities import EntityIds
 from app.federation.saml.errors import SamlProviderUnknown
 from app.federation.saml.metadata import Metadata
 from app.federation.saml.sources import Source
@@ -66,14 +67,16 @@ class SamlDirectory:
     def of(cls, config: Config, clock: Clock) -> Self:
         """Build it; nothing is read yet."""
         outbound, allows_http = Outbound.of(config), not config.is_production
+        enabled = config.saml.enabled_providers()
+        entity_ids = EntityIds(enabled, clock)
         return cls(
             [
                 SamlProvider(
                     one,
-                    Source(one, outbound, clock, allows_http),
+                    Source(one, entity_ids, outbound, clock, allows_http),
                     names_of(one.attribute_map, one.name),
                 )
-                for one in config.saml.enabled_providers()
+                for one in enabled
             ],
             outbound,
         )

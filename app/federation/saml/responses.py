@@ -42,6 +42,9 @@ SKEW = timedelta(seconds=60)
 FRESH = timedelta(minutes=5)
 """How long ago a person may have signed in there, where that was to happen anew."""
 
+LONGEST = timedelta(hours=24)
+"""How long an assertion may be good, and so a record against its replay be kept (SEC-091)."""
+
 TRANSIENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:transient"
 PERSISTENT = "urn:oasis:names:tc:SAML:2.0:nameid-format:persistent"
 _BEARER = "urn:oasis:names:tc:SAML:2.0:cm:bearer"
@@ -219,7 +222,9 @@ def _check_assertion(assertion: Element, expected: Expected) -> datetime:
     _check_statements(assertion, expected)
     confirmed = [end for end in _confirmations(assertion, expected) if end is not None]
     _require(bool(confirmed))
-    return min(not_after, max(confirmed)) + SKEW
+    end = min(not_after, max(confirmed))
+    _require(end <= expected.now + LONGEST + SKEW)
+    return end + SKEW
 
 
 def _check_statements(assertion: Element, expected: Expected) -> None:

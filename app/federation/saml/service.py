@@ -287,7 +287,8 @@ class Saml:
             raise IssuerUnknown
         if not provider.settings.allow_idp_initiated:
             raise UnsolicitedRefused
-        return Pending(issuer, self.settings.default_redirect_url, "token_exchange")
+        target = self.settings.default_redirect_url
+        return Pending(issuer, target, "token_exchange", is_unsolicited=True)
 
     async def _arrive(self, pending: Pending, answer: SamlAnswer) -> str:
         provider = self.directory.by_entity_id(pending.provider)

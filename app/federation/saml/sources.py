@@ -3,6 +3,8 @@
 What a URL gave last is kept in the database. It is asked again after twelve hours, or sooner where
 the metadata say so, by one replica at a time. As long as a copy is valid, a provider that does not
 answer keeps nobody out.
+
+Whatever they come from, they are used under an entity id that is the provider's own alone.
 """
 
 import logging
@@ -16,6 +18,7 @@ from app.clock import Clock
 from app.config.saml_sections import IdentityProvider
 from app.federation.errors import ProviderUnreachable
 from app.federation.saml import metadata
+from app.federation.saml.entities import EntityIds
 from app.federation.saml.errors import SamlMetadataRefused
 from app.federation.saml.metadata import Metadata
 from app.outbound import Outbound
@@ -52,6 +55,7 @@ class Source:
     """One provider's metadata, as this process knows them."""
 
     settings: IdentityProvider
+    entity_ids: EntityIds
     outbound: Outbound
     clock: Clock
     allows_http: bool
@@ -73,9 +77,11 @@ class Source:
         if self.settings.metadata_url:
             await self._load_copy()
         elif self.settings.metadata_file:
-            self._load_file(Path(self.settings.metadata_file))
-        elif self._known is None:
-            self._known = self._read(self.settings.metadata.encode())
+            changed = self._changed(Path(self.settings.metadata_file))
+            if changed is not None:
+                await self._use(*changed)
+        elif self._version is None:
+            await self._use(self._read(self.settings.metadata.encode()), 0.0)
 
     async def refresh(self) -> None:
         """Ask the provider again if it is time; call it outside of transactions."""
@@ -119,20 +125,37 @@ class Source:
         if row is None:
             return
         try:
-            self._known = self._read(row["document"].encode())
+            found = self._read(row["document"].encode())
         except SamlMetadataRefused as error:  # kept under other settings
             _log.warning("%s", error.message)
-        self._version = row["fetched_at"]
+            self._version = row["fetched_at"]
+        else:
+            await self._use(found, row["fetched_at"])
 
-    def _load_file(self, path: Path) -> None:
+    def _changed(self, path: Path) -> tuple[Metadata, float] | None:
+        """Read a file and its version, None where that was used before."""
         try:
-            changed = path.stat().st_mtime
-            if changed == self._version:
-                return
+            version = path.stat().st_mtime
+            if version == self._version:
+                return None
             document = path.read_bytes()
         except OSError as error:
             raise self._refused(error.strerror or "it cannot be read") from None
-        self._known, self._version = self._read(document), changed
+        return self._read(document), version
+
+    async def _use(self, found: Metadata, version: datetime | float) -> None:
+        """Go by metadata from now on, unless the entity id is not the provider's own (SEC-092)."""
+        try:
+            await self._take_name(found)
+            self._known = found
+        except SamlMetadataRefused as error:
+            _log.error("%s", error.message)
+        self._version = version
+
+    async def _take_name(self, found: Metadata) -> None:
+        objection = await self.entity_ids.take(self.settings, found.entity_id)
+        if objection is not None:
+            raise self._refused(objection)
 
     async def _fetch(self, kept: Row) -> None:
         url = self.settings.metadata_url
@@ -151,6 +174,7 @@ class Source:
         found = self._read(answer.content)
         if not found.is_valid(now):
             raise self._refused("it is not valid any more")
+        await self._take_name(found)
         etag = answer.headers.get("ETag", "")
         document = answer.content.decode()
         await fetch(_KEEP, url, document, _kept_etag(etag), now, now + self._pause(found))

@@ -25,6 +25,14 @@ class SamlMetadataRow(Table, tablename="saml_metadata"):
     refresh_at = Timestamptz()
 
 
+class SamlEntityRow(Table, tablename="saml_entity"):
+    """Which provider has an entity id, by one of its domains; kept when the provider is gone."""
+
+    entity_id = Text(primary_key=True)
+    domain = Text()
+    held_since = Timestamptz()
+
+
 class SamlReplayRow(Table, tablename="saml_replay"):
     """A response or assertion that was taken, until nobody could bring it any more (SEC-091)."""
 

@@ -5,6 +5,7 @@ from urllib.parse import parse_qs, urlsplit
 from uuid import uuid4
 
 import msgspec
+from federation.providers import VERIFIER
 from federation.saml.idp import AUDIENCE, ENDPOINT, Idp, encoded
 
 from app.access import SYSTEM
@@ -12,6 +13,7 @@ from app.assembly import Services, assemble
 from app.config import Config
 from app.config.saml_sections import IdentityProvider, Saml, SamlOptions
 from app.config.sections import AccountRules, Privacy
+from app.federation.pkce import challenge_of
 from app.federation.saml.service import PREFIX, SamlAnswer, SamlSignIn
 from app.federation.saml.service import Saml as Service
 
@@ -65,6 +67,8 @@ def saml_of(services: Services) -> Service:
 async def begun(services: Services, **given: Any) -> tuple[str, str, str]:
     """Begin a sign-in; give where the browser goes, its secret, and the relay state."""
     told = {"domain": "acme.example", "redirect_to": TARGET, "kind": "token_exchange", **given}
+    if told["kind"] == "token_exchange":
+        told.setdefault("code_challenge", challenge_of(VERIFIER))
     saml = saml_of(services)
     await saml.get_ready(told["domain"])
     made = await saml.begin(SamlSignIn(**told))

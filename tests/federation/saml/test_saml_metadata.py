@@ -127,6 +127,19 @@ class TestReading:
         assert found.refresh_after == timedelta(hours=6)
         assert not found.is_valid(moment_of("2026-12-01T00:00:00Z"))
 
+    def test_the_end_of_every_group_around_a_provider_counts(self):
+        group = "md:EntitiesDescriptor"
+        for place in range(3):
+            ends = [' validUntil="2026-12-01T00:00:00Z"' if at == place else "" for at in range(3)]
+            opened = "".join(f"<{group}{end}>" for end in ends)
+            inside = DOCUMENT.partition("?>")[2]
+            document = f"{opened}{inside}{f'</{group}>' * 3}".replace(
+                "<md:EntitiesDescriptor",
+                '<md:EntitiesDescriptor xmlns:md="urn:oasis:names:tc:SAML:2.0:metadata"',
+            )
+            found = read(document.encode())
+            assert found.valid_until == moment_of("2026-12-01T00:00:00Z")
+
 
 class TestTimes:
     pytestmark = pytest.mark.one_database
@@ -279,7 +292,7 @@ class TestFetching:
             assert due == clock() + timedelta(minutes=pause)
             await saml_of(services).close()
 
-    @pytest.mark.parametrize("broken", ["status", "redirect", "document", "size", "entity"])
+    @pytest.mark.parametrize("broken", ["status", "redirect", "document", "size", "entity", "name"])
     async def test_a_refresh_that_fails_keeps_the_last_good_copy_sec_083(
         self, config, clock, website, broken, caplog
     ):
@@ -297,6 +310,8 @@ class TestFetching:
                 website.document = DOCUMENT + " " * 1024 * 1024
             case "entity":
                 website.document = Idp(entity_id="google").metadata()
+            case "name":
+                website.document = Idp(entity_id="https://other.example").metadata()
         with caplog.at_level(logging.WARNING, "sekisho.federation.saml"):
             await renewed(services, clock, hours=12)
         assert "SAML metadata could not be refreshed" in caplog.text
@@ -399,13 +414,6 @@ class TestFiles:
                 file.write_text(text)
             with pytest.raises(SamlMetadataRefused, match="Acme AD"):
                 await assemble(config, clock=clock).saml.open()
-
-
-async def test_two_providers_of_one_entity_id_are_none(empty, clock):
-    both = (provider(IDP), provider(IDP, name="Twin", domain="twin.example"))
-    services = await deployed(config_of(empty, *both), clock)
-    assert saml_of(services).directory.find(IDP.entity_id) is None
-    assert not saml_of(services).directory.speaks_for(IDP.entity_id, "a@acme.example")
 
 
 def _wanted():

@@ -119,6 +119,16 @@ def test_clocks_may_differ_by_a_minute_sec_089(seconds):
     assert read(raw(IDP.good(**ends)), IDP.expected())
 
 
+@pytest.mark.parametrize("name", ["not_on_or_after", "confirmed_until"])
+def test_an_assertion_is_good_for_a_day_at_most_sec_091(name):
+    """Its record against replays is kept as long."""
+    both = dict.fromkeys(("not_on_or_after", "confirmed_until"), NOW + timedelta(days=365))
+    refused(IDP.good(**both))
+    refused(IDP.good(**(both | {name: NOW + timedelta(hours=24, seconds=61)})))
+    found = read(raw(IDP.good(**(both | {name: NOW + timedelta(hours=24)}))), IDP.expected())
+    assert found.expires_at == NOW + timedelta(hours=24, seconds=60)
+
+
 def test_without_an_issuer_nothing_is_read_sec_089():
     refused(IDP.response(IDP.sign(IDP.assertion()), issuer=None), IssuerMissing)
     with pytest.raises(IssuerMissing):

@@ -7,6 +7,7 @@ import msgspec
 import pytest
 from cryptography import x509
 from faces.clients import Face
+from federation.providers import VERIFIER
 from federation.saml.deployment import (
     DEFAULT,
     TARGET,
@@ -21,13 +22,16 @@ from federation.saml.idp import Idp, encoded
 from lxml import etree
 
 from app.assembly import assemble
+from app.federation.errors import CodeChallengeInvalid, RedirectNotAllowed
+from app.federation.pkce import challenge_of
 from app.federation.saml.errors import SamlProviderUnknown
 from app.federation.saml.metadata import POST
 from app.federation.states import COOKIE
 from app.http.body import MAX_SAML
 
 FORM = "application/x-www-form-urlencoded"
-START = f"/saml/auth?domain=acme.example&redirect_to={TARGET}"
+CHALLENGE = f"code_challenge={challenge_of(VERIFIER)}"
+START = f"/saml/auth?domain=acme.example&redirect_to={TARGET}&{CHALLENGE}"
 
 
 @pytest.fixture
@@ -58,11 +62,13 @@ class TestAuth:
     @pytest.mark.parametrize(
         ("query", "description"),
         [
-            ("", SamlProviderUnknown.description),
-            ("domain=other.example", SamlProviderUnknown.description),
-            ("domain=acme.example&redirect_to=https://evil.example/", None),
-            ("domain=acme.example&domain=other.example", SamlProviderUnknown.description),
-            ("domain=acme.example&code_challenge=x", None),
+            (CHALLENGE, SamlProviderUnknown.description),
+            (f"domain=other.example&{CHALLENGE}", SamlProviderUnknown.description),
+            (
+                f"domain=acme.example&redirect_to=https://evil.example/&{CHALLENGE}",
+                RedirectNotAllowed.message,
+            ),
+            ("domain=acme.example&code_challenge=x", CodeChallengeInvalid.message),
         ],
     )
     async def test_an_error_ends_at_the_configured_page_never_at_a_referer_sec_082(
@@ -73,7 +79,22 @@ class TestAuth:
         assert answer.status_code == 303
         back = told(answer.headers["location"])
         assert (back["to"], back["error"]) == (DEFAULT, "invalid_request")
-        assert description in (None, back["error_description"])
+        assert back["error_description"] == description
+        assert "set-cookie" not in answer.headers
+
+    @pytest.mark.parametrize(
+        "query",
+        [
+            "",
+            "domain=acme.example",
+            "domain=acme.example&code_challenge=",
+            f"domain=acme.example&{CHALLENGE}&{CHALLENGE}",
+        ],
+    )
+    async def test_without_a_challenge_nothing_would_hold_the_token_sec_107(self, public, query):
+        answer = await public.get(f"/saml/auth?{query}")
+        back = told(answer.headers["location"])
+        assert (answer.status_code, back["error"]) == (303, "invalid_request")
         assert "set-cookie" not in answer.headers
 
     async def test_starts_are_counted_by_network_sec_126(self, empty, clock, idp):
@@ -106,7 +127,10 @@ class TestCallback:
         assert back["to"] == TARGET
         assert "Max-Age=0" in answer.headers["set-cookie"]
         body = {"token": back["hanko_token"]}
-        redeemed = await public.post("/token", body)
+        for verifier in ({}, {"code_verifier": "w" * 64}):
+            refused = await public.post("/token", body | verifier)
+            assert refused.json()["error"]["code"] == "code_verifier_mismatch"
+        redeemed = await public.post("/token", body | {"code_verifier": VERIFIER})
         assert redeemed.status_code in (200, 403)
 
     async def test_the_session_of_whoever_is_signed_in_plays_no_part_sec_107(self, public):

@@ -11,6 +11,7 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import padding
 from cryptography.hazmat.primitives.hashes import SHA256
 from factories import make_user
+from federation.providers import VERIFIER
 from federation.saml.deployment import (
     DEFAULT,
     TARGET,
@@ -54,7 +55,7 @@ UNSOLICITED = {"in_response_to": None}
 async def redeemed(services, back):
     """Redeem the token that a browser has brought back."""
     assert "hanko_token" in back, back
-    wanted = Redemption("token_exchange")
+    wanted = Redemption("token_exchange", code_verifier=VERIFIER)
     return await services.federation.redeem(SYSTEM, back["hanko_token"], wanted)
 
 
