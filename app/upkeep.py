@@ -11,6 +11,7 @@ from datetime import timedelta
 from app.assembly import Services
 from app.mail.outbox import KEPT as MAILS_KEPT
 from app.persistence import fetch_row
+from app.sessions.service import KEPT as SESSIONS_KEPT
 from app.webhooks.deliveries import KEPT as DELIVERIES_KEPT
 from app.webhooks.events import KEPT as EVENTS_KEPT
 
@@ -24,6 +25,7 @@ _COUNT = {
     "passcodes": "SELECT COUNT(*) AS number FROM passcode WHERE expires_at <= $1",
     "guesses": "SELECT COUNT(*) AS number FROM guess_count WHERE expires_at <= $1",
     "trusted_devices": "SELECT COUNT(*) AS number FROM trusted_device WHERE expires_at <= $1",
+    "sessions": "SELECT COUNT(*) AS number FROM user_session WHERE expires_at <= $1",
     "federation_states": "SELECT COUNT(*) AS number FROM federation_state WHERE expires_at <= $1",
     "exchange_tokens": "SELECT COUNT(*) AS number FROM exchange_token WHERE expires_at <= $1",
     "mails": "SELECT COUNT(*) AS number FROM mail_outbox WHERE settled_at <= $1",
@@ -78,8 +80,9 @@ def leftovers(services: Services) -> tuple[Leftovers, ...]:
         Leftovers("passcodes", _AT_ONCE, services.passcodes.sweep),
         Leftovers("guesses", _AT_ONCE, services.guesses.sweep),
         Leftovers("trusted_devices", _AT_ONCE, services.trusted_devices.sweep),
-        Leftovers("federation_states", _AT_ONCE, federation.sweep),
-        Leftovers("exchange_tokens", _AT_ONCE, federation.sweep),
+        Leftovers("sessions", SESSIONS_KEPT, services.sessions.sweep),
+        Leftovers("federation_states", _AT_ONCE, federation.states.sweep),
+        Leftovers("exchange_tokens", _AT_ONCE, federation.tokens.sweep),
         Leftovers("mails", MAILS_KEPT, services.mail.sweep),
         Leftovers("webhook_deliveries", DELIVERIES_KEPT, webhooks.sweep),
         Leftovers("webhook_events", EVENTS_KEPT, webhooks.events.sweep),

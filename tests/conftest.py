@@ -20,6 +20,7 @@ from app import logs
 from app.assembly import Services, assemble
 from app.config import Config, load
 from app.persistence import Migrations, connect, disconnect, fetch
+from app.persistence import database as database_module
 
 settings.register_profile(
     "tests",
@@ -197,6 +198,26 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
     logs.configure("ERROR")
+
+
+@pytest.fixture
+def statements(services, monkeypatch):
+    """What the database is asked, one entry a statement."""
+    asked, engine = [], database_module._open[0]
+    fetch, fetch_row = engine.fetch, engine.fetch_row
+
+    async def noting(sql, args):
+        asked.append(sql)
+        return await fetch(sql, args)
+
+    async def noting_row(sql, args):
+        if not engine.transaction_exists():  # else `fetch` is what is used
+            asked.append(sql)
+        return await fetch_row(sql, args)
+
+    monkeypatch.setattr(engine, "fetch", noting)
+    monkeypatch.setattr(engine, "fetch_row", noting_row)
+    return asked
 
 
 def _nothing(folder: Path) -> Path:

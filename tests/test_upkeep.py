@@ -4,6 +4,7 @@ import dataclasses
 from datetime import timedelta
 
 import pytest
+from factories import make_session, make_user
 
 from app import upkeep
 from app.access import SYSTEM
@@ -88,3 +89,12 @@ async def test_what_does_not_shrink_is_left_for_the_next_time(services, named):
     stuck = dataclasses.replace(named["audit_logs"], kept=timedelta(0), sweep=nothing)
     done = await clean(services, stuck, run=True)
     assert (done.found > 0, done.removed) == (True, 0)
+
+
+async def test_sessions_that_have_long_expired_go_and_those_that_live_stay(services, named, clock):
+    await make_session(services, await make_user(services))
+    clock.now += services.config.session.lifespan + timedelta(days=1)
+    lives = await make_session(services, await make_user(services))
+    assert await clean(services, named["sessions"], run=True) == Removed("sessions", 1, 1)
+    (row,) = await fetch("SELECT id FROM user_session")
+    assert row["id"] == lives.session.id

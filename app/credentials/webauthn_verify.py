@@ -116,24 +116,7 @@ def verify_registration(
         keys.check_key(found.public_key)
     except keys.KeyRefused as error:
         raise CeremonyRefused("public_key") from error
-    credential = RegistrationCredential(
-        id=response.credential_id,
-        raw_id=found.credential_id,
-        response=AuthenticatorAttestationResponse(
-            response.client_data, response.attestation_object
-        ),
-    )
-    try:
-        webauthn.verify_registration_response(
-            credential=credential,
-            expected_challenge=challenge,
-            expected_rp_id=rp.id,
-            expected_origin=list(rp.origins),
-            require_user_verification=needs_verification,
-            supported_pub_key_algs=keys.ALGORITHMS,
-        )
-    except Exception as error:  # whatever an odd certificate makes of it (SEC-045)
-        raise CeremonyRefused("attestation") from error
+    _check_attested(response, rp, challenge, found.credential_id)
     return NewCredential(
         credential_id=response.credential_id,
         public_key=found.public_key,
@@ -233,6 +216,26 @@ def _checked(data: bytes, rp: RelyingParty, *, needs_verification: bool) -> Auth
     if read.rp_id_hash != hashlib.sha256(rp.id.encode()).digest():
         raise CeremonyRefused("rp_id")
     return read
+
+
+def _check_attested(
+    response: RegistrationResponse, rp: RelyingParty, challenge: bytes, credential_id: bytes
+) -> None:
+    """Have the library verify what the attestation's signature and certificates say (SEC-051)."""
+    attested = AuthenticatorAttestationResponse(response.client_data, response.attestation_object)
+    credential = RegistrationCredential(
+        id=response.credential_id, raw_id=credential_id, response=attested
+    )
+    try:
+        webauthn.verify_registration_response(
+            credential=credential,
+            expected_challenge=challenge,
+            expected_rp_id=rp.id,
+            expected_origin=list(rp.origins),
+            supported_pub_key_algs=keys.ALGORITHMS,
+        )
+    except Exception as error:  # whatever an odd certificate makes of it (SEC-045)
+        raise CeremonyRefused("attestation") from error
 
 
 def _check_flags(data: AuthenticatorData, *, needs_verification: bool) -> None:

@@ -10,7 +10,7 @@ operator allows it (SEC-090).
 """
 
 import hashlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Literal
 from uuid import UUID
@@ -27,7 +27,6 @@ from app.federation.states import FlowKind
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch
-from app.strictjson import Json
 
 LIFETIME = timedelta(seconds=60)
 ROOM = 2_800
@@ -95,19 +94,10 @@ class Arrival:
     new_user_id: UUID
 
 
-class _Payload(Struct, frozen=True, omit_defaults=True):
-    kind: TokenKind
+class _Payload(Struct, frozen=True):
+    outside: OutsideIdentity
+    bound: Bound
     new_user_id: UUID
-    provider: str
-    issuer: str
-    subject: str
-    email: str | None = None
-    email_verified: bool = False
-    claims: dict[str, Json] = {}
-    flow_id: UUID | None = None
-    user_id: UUID | None = None
-    code_challenge: str = ""
-    is_unsolicited: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,21 +134,14 @@ class ExchangeTokens:
         except KeysUnreadable:
             raise TokenUnknown from None
         kept = msgspec.json.decode(opened, type=_Payload)
-        if kept.kind != _KINDS[wanted.kind] or kept.user_id != wanted.user_id:
+        bound = kept.bound
+        if _KINDS[bound.kind] != _KINDS[wanted.kind] or bound.user_id != wanted.user_id:
             raise TokenUnknown
-        if kept.flow_id not in (None, wanted.flow_id):
+        if bound.flow_id not in (None, wanted.flow_id):
             raise TokenUnknown
-        if not _is_held(kept, wanted.code_verifier):
+        if not _is_held(bound, wanted.code_verifier):
             raise VerifierMismatch
-        outside = OutsideIdentity(
-            provider=kept.provider,
-            issuer=kept.issuer,
-            subject=kept.subject,
-            email=kept.email,
-            email_verified=kept.email_verified,
-            claims=kept.claims,
-        )
-        return Arrival(outside, kept.new_user_id)
+        return Arrival(kept.outside, kept.new_user_id)
 
     async def sweep(self) -> None:
         """Remove the tokens that nobody redeemed (SEC-126)."""
@@ -167,29 +150,18 @@ class ExchangeTokens:
 
 def _payload(identity: OutsideIdentity, bound: Bound) -> str:
     """Write what is kept; of the claims what there is room for."""
-    bare = _Payload(
-        kind=_KINDS[bound.kind],
-        new_user_id=new_id(),
-        provider=identity.provider,
-        issuer=identity.issuer,
-        subject=identity.subject,
-        email=identity.email,
-        email_verified=identity.email_verified,
-        flow_id=bound.flow_id,
-        user_id=bound.user_id,
-        code_challenge=bound.code_challenge,
-        is_unsolicited=bound.is_unsolicited,
-    )
+    bare = _Payload(replace(identity, claims={}), bound, new_id())
     room = ROOM - len(msgspec.json.encode(bare))
-    whole = msgspec.structs.replace(bare, claims=fitted(identity.claims, room))
+    claims = fitted(identity.claims, room)
+    whole = _Payload(replace(identity, claims=claims), bound, bare.new_user_id)
     return msgspec.json.encode(whole).decode()
 
 
-def _is_held(kept: _Payload, verifier: str) -> bool:
+def _is_held(bound: Bound, verifier: str) -> bool:
     """Say whether who brings a token of the right flow and user began it, as far as can be told."""
-    if kept.code_challenge:
-        return fits(kept.code_challenge, verifier)
-    return kept.flow_id is not None or kept.user_id is not None or kept.is_unsolicited
+    if bound.code_challenge:
+        return fits(bound.code_challenge, verifier)
+    return bound.flow_id is not None or bound.user_id is not None or bound.is_unsolicited
 
 
 def _digest(token: str) -> str:

@@ -365,11 +365,6 @@ class Federation:
         """Let go of connections to providers."""
         await self.connectors.close()
 
-    async def sweep(self) -> None:
-        """Remove what has expired (SEC-126)."""
-        await self.states.sweep()
-        await self.tokens.sweep()
-
     async def _pending(self, answer: CallbackAnswer) -> Pending:
         """Take the sign-in that an answer belongs to, in the order of the callback's checks."""
         if not answer.is_readable:

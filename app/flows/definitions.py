@@ -36,7 +36,7 @@ from app.flows.states import (
     Success,
     ThirdParty,
 )
-from app.flows.step import FlowRequest, GoBack
+from app.flows.step import FlowRequest, GoBack, Hook, State
 from app.flows.thirdparty import ExchangeToken, ThirdpartyOauth, offer_providers
 from app.flows.user_details import USER_DETAILS
 
@@ -47,28 +47,34 @@ def _refuse_without_providers(domains: Domains, request: FlowRequest) -> None:  
         raise Forbidden("There is no provider to come back from.")
 
 
+_PARTS = (
+    CAPABILITIES,
+    CREDENTIAL_USAGE,
+    CREDENTIAL_ONBOARDING,
+    DEVICE_TRUST,
+    USER_DETAILS,
+    MFA_CREATION,
+    MFA_USAGE,
+)
+"""What every flow that leads to a session is made of."""
+
+_KEPT: Mapping[
+    type[State], tuple[Hook, ...]
+] = {  # a user whom a provider has brought exists already (Q-13)
+    PasscodeConfirmation: (create_email, persist_verified),
+    OnboardingEmail: (create_email,),
+}
+
 LOGIN = Flow(
     "login",
     start=(Preflight, LoginInit),
     states={Success: (), Error: ()},
-    parts=(
-        CAPABILITIES,
-        CREDENTIAL_USAGE,
-        CREDENTIAL_ONBOARDING,
-        DEVICE_TRUST,
-        USER_DETAILS,
-        MFA_CREATION,
-        MFA_USAGE,
-    ),
+    parts=_PARTS,
     error=Error,
     before_action=(refuse_what_has_changed,),
     after_action=(keep_up,),
     before={LoginInit: (offer_passkeys_in_form, offer_providers), Success: (sign_in, trust_device)},
-    after={
-        PasscodeConfirmation: (create_email, persist_verified),
-        OnboardingEmail: (create_email,),
-        PasswordCreation: (persist_password,),
-    },
+    after={**_KEPT, PasswordCreation: (persist_password,)},
     after_part={CREDENTIAL_USAGE.name: (schedule_after_login,)},
 )
 
@@ -81,23 +87,12 @@ REGISTRATION = Flow(
         Success: (),
         Error: (),
     },
-    parts=(
-        CAPABILITIES,
-        CREDENTIAL_USAGE,
-        CREDENTIAL_ONBOARDING,
-        DEVICE_TRUST,
-        USER_DETAILS,
-        MFA_CREATION,
-        MFA_USAGE,
-    ),
+    parts=_PARTS,
     error=Error,
     before_action=(refuse_what_has_changed,),
     after_action=(keep_up,),
     before={Success: (create_user, sign_up, trust_device)},
-    after={  # a user whom a provider has brought exists already (Q-13)
-        PasscodeConfirmation: (create_email, persist_verified),
-        OnboardingEmail: (create_email,),
-    },
+    after=_KEPT,
     after_part={
         "registration": (schedule_after_provider,),
         CREDENTIAL_USAGE.name: (schedule_after_provider,),
@@ -108,24 +103,13 @@ TOKEN_EXCHANGE = Flow(
     "token_exchange",
     start=(ThirdParty,),
     states={ThirdParty: (ExchangeToken,), Success: (), Error: ()},
-    parts=(
-        CAPABILITIES,
-        CREDENTIAL_USAGE,
-        CREDENTIAL_ONBOARDING,
-        DEVICE_TRUST,
-        USER_DETAILS,
-        MFA_CREATION,
-        MFA_USAGE,
-    ),
+    parts=_PARTS,
     error=Error,
     before_action=(refuse_what_has_changed,),
     after_action=(keep_up,),
     lifetime=timedelta(minutes=60),
     before={Success: (sign_in, trust_device)},
-    after={
-        PasscodeConfirmation: (create_email, persist_verified),
-        OnboardingEmail: (create_email,),
-    },
+    after=_KEPT,
     after_part={
         "token_exchange": (schedule_after_provider,),
         CREDENTIAL_USAGE.name: (schedule_after_provider,),

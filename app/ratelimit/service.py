@@ -110,13 +110,22 @@ class RateLimits:
         await self._note(operation, account, address)
         return Limited(max(1, math.ceil(wait)))
 
-    async def charge(self, operation: Operation, *, address: str) -> None:
-        """Count what a client's network asks for, before it is looked at (SEC-069, SEC-126).
+    async def charge(
+        self,
+        operation: Operation,
+        *,
+        account: str = "",
+        address: str,
+        known_browser: bool = False,
+    ) -> None:
+        """Count an attempt like `take`, where a refusal ends the request (SEC-069, SEC-126).
 
         Raises:
-            RateLimited: It has asked too often.
+            RateLimited: There were too many.
         """
-        limited = await self.take(operation, address=address)
+        limited = await self.take(
+            operation, account=account, address=address, known_browser=known_browser
+        )
         if limited is not None:
             raise RateLimited(limited.retry_after)
 

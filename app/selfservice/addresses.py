@@ -9,7 +9,6 @@ from uuid import UUID
 
 from app.config.sections import Config
 from app.credentials.passcodes import Binding, Matched, Outcome, Passcodes
-from app.errors import RateLimited
 from app.mail import CARRY_A_CODE, Mail, Template
 from app.persistence import transaction
 from app.ratelimit import Operation, RateLimits
@@ -98,11 +97,9 @@ class Addresses:
             await self.mail.send(template, recipient, language, values, expires_at=made.expires_at)
 
     async def _take(self, me: Oneself, operation: Operation, account: str) -> None:
-        limited = await self.rate_limits.take(
+        await self.rate_limits.charge(
             operation, account=account, address=me.actor.origin.address, known_browser=True
         )
-        if limited is not None:
-            raise RateLimited(limited.retry_after)
 
 
 def _binding(me: Oneself, address: str, purpose: str) -> Binding:

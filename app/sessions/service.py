@@ -57,6 +57,15 @@ RETURNING {_COLUMNS}
 """
 _SHOWN = [getattr(SessionRow, name) for name in Session.__slots__]
 _TOUCH = "UPDATE user_session SET last_used_at = $2 WHERE id = $1 AND last_used_at < $2"
+_SWEEP = """
+DELETE FROM user_session WHERE id IN (
+    SELECT id FROM user_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+RETURNING id
+"""
+_SWEPT_AT_ONCE = 500
+KEPT = timedelta(days=1)
+"""How long a session that has expired is kept: much longer than clocks may differ."""
+
 _TOUCH_EVERY = timedelta(seconds=60)
 _USER_AGENT_KEPT = 400
 _REFRESH_GRACE = timedelta(seconds=30)
@@ -296,6 +305,12 @@ class Sessions:
         if not self.config.idle_timeout:
             return None
         return min(session.last_used_at + self.config.idle_timeout, session.expires_at)
+
+    async def sweep(self) -> None:
+        """Remove the sessions that have long expired, the oldest first and a part at a time."""
+        over = self.clock() - KEPT
+        while len(await fetch(_SWEEP, over, _SWEPT_AT_ONCE)) == _SWEPT_AT_ONCE:
+            continue
 
     async def _lock_user(self, user_id: UUID) -> None:
         if not await fetch(_LOCK_USER, user_id):

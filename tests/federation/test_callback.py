@@ -16,6 +16,7 @@ from federation.providers import (
     token_of,
 )
 
+from app import upkeep
 from app.access import SYSTEM
 from app.federation.errors import ProviderUnreachable, UserDataUnusable
 from app.federation.exchange import Redemption
@@ -186,7 +187,7 @@ class TestWhatItLeaves:
         await finished(services, started)
         await begun(services)
         clock.advance(minutes=6)
-        await services.federation.sweep()
+        await upkeep.sweep(services)
         for table in ("exchange_token", "federation_state", "app_user", "identity"):
             assert await count(table) == 0
 

@@ -165,7 +165,7 @@ class TestTokens:
         clock.advance(seconds=40)
         await tokens.issue(ADA, SIGN_IN)
         clock.advance(seconds=20)
-        await services.federation.sweep()
+        await services.federation.tokens.sweep()
         assert len(await rows()) == 1
 
     async def test_a_row_stays_below_4_kib_whatever_a_provider_tells_sec_126(self, tokens):

@@ -114,7 +114,7 @@ class TestStates:
         clock.advance(minutes=3)
         await services.federation.states.keep(PENDING)
         clock.advance(minutes=3)
-        await services.federation.sweep()
+        await services.federation.states.sweep()
         assert len(await rows()) == 1
 
 

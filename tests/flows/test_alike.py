@@ -1,8 +1,6 @@
 """With hints off nobody learns whether an account exists (SEC-066, SEC-067)."""
 
 import re
-from statistics import median
-from time import perf_counter
 
 import pytest
 from factories import TABLES
@@ -16,7 +14,6 @@ from flows.people import (
 )
 from flows.walking import RestClient, deliver, preflight
 
-from app.persistence import database as here
 from app.persistence import fetch
 
 NOBODY = "eve@example.com"
@@ -236,21 +233,6 @@ async def test_mail_to_nobody_names_no_account(rest, services):
     assert ADA not in mail.text
 
 
-@pytest.mark.one_database
-async def test_equal_work_is_done_for_known_and_unknown_sec_067(rest, services):
-    """SEC-067: a few interleaved pairs; the whole measure is taken apart from the tests."""
-    await person(services)
-    took = {ADA: [], NOBODY: []}
-    for _ in range(12):
-        for address, times in took.items():
-            await at_password(rest, address)
-            started = perf_counter()
-            await rest.act("password_login", password="wrong")
-            times.append(perf_counter() - started)
-    known, unknown = median(took[ADA]), median(took[NOBODY])
-    assert abs(known - unknown) < max(0.02, 0.5 * known)
-
-
 STEPS = {
     "password": [("password_login", {"password": "wrong"})],
     "passcode": [("verify_passcode", {"code": "000000"})],
@@ -289,23 +271,3 @@ async def test_known_and_unknown_addresses_sign_up_by_as_many_statements_sec_067
         await rest.act("register_login_identifier", email=address)
         counts[address] = len(statements)
     assert len(set(counts.values())) == 1, counts
-
-
-@pytest.fixture
-def statements(services, monkeypatch):
-    """What the database is asked, one entry a statement."""
-    asked, engine = [], here._open[0]
-    fetch, fetch_row = engine.fetch, engine.fetch_row
-
-    async def noting(sql, args):
-        asked.append(sql)
-        return await fetch(sql, args)
-
-    async def noting_row(sql, args):
-        if not engine.transaction_exists():  # else `fetch` is what is used
-            asked.append(sql)
-        return await fetch_row(sql, args)
-
-    monkeypatch.setattr(engine, "fetch", noting)
-    monkeypatch.setattr(engine, "fetch_row", noting_row)
-    return asked
