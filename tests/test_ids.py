@@ -33,6 +33,11 @@ def test_ids_of_different_moments_sort_by_time_as_numbers_bytes_and_text():
     assert [str(one) for one in made] == sorted(str(one) for one in made)
 
 
+def test_ids_of_one_process_stand_in_the_order_in_which_they_were_made():
+    made = [new_id() for _ in range(2000)]
+    assert [one.int >> 64 for one in made] == sorted(one.int >> 64 for one in made)
+
+
 def test_no_two_ids_are_the_same_and_every_random_bit_is_used():
     made = [new_id() for _ in range(2000)]
     assert len(set(made)) == len(made)
