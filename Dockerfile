@@ -7,7 +7,7 @@ COPY requirements/ requirements/
 RUN pip install --require-hashes -r requirements/build.txt -r requirements/node.txt
 RUN python -m venv --without-pip /opt/sekisho \
     && pip --python /opt/sekisho/bin/python install --require-hashes --only-binary :all: \
-        -r requirements/aws.txt -r requirements/saml.txt
+        -r requirements/aws.txt -r requirements/otel.txt -r requirements/saml.txt
 COPY pyproject.toml README.md LICENSE ./
 COPY bundling/ bundling/
 COPY explorer/ explorer/
@@ -30,6 +30,6 @@ USER 10001:10001
 VOLUME /data
 EXPOSE 8000 8001
 STOPSIGNAL SIGTERM
-HEALTHCHECK --interval=10s --timeout=5s --start-period=30s CMD ["sekisho", "isready", "public"]
+HEALTHCHECK --interval=10s --timeout=6s --start-period=30s CMD ["sekisho", "isready", "public"]
 ENTRYPOINT ["sekisho"]
 CMD ["serve", "all"]

@@ -15,7 +15,7 @@ ENV_RUN := $(VENV)/.made-run
 ENV_DEV := $(VENV)/.made-dev
 
 .DEFAULT_GOAL := help
-.PHONY: run test browser check bench schema explorer quickstart lock audit clean help
+.PHONY: run test browser check bench drill schema explorer quickstart lock audit clean help
 
 run: $(ENV_RUN) ## Start the server on ports 8000 and 8001; Ctrl-C drains and stops it
 	@$(MAKE) --no-print-directory --keep-going explorer quickstart \
@@ -46,6 +46,9 @@ check: $(ENV_DEV) ## Format, lint, types, layers, dependencies, printed schema
 bench: $(ENV_DEV) ## Measure the server; SMALL=1 for a short run
 	$(BIN)/python -m bench
 
+drill: $(ENV_DEV) ## Put two replicas through every failure; SMALL=1 for a short run
+	$(BIN)/python -m drill
+
 schema: $(ENV_DEV) ## Print the schema anew into graphql/schema.graphql
 	$(BIN)/sekisho schema print > graphql/schema.graphql.new
 	mv graphql/schema.graphql.new graphql/schema.graphql
@@ -65,11 +68,13 @@ COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --gene
 lock: $(ENV_DEV) ## Renew the locks from pyproject.toml; LOCK_ARGS=--upgrade for newer versions
 	$(COMPILE) pyproject.toml -o requirements/run.txt
 	$(COMPILE) pyproject.toml --extra aws -c requirements/run.txt -o requirements/aws.txt
+	$(COMPILE) pyproject.toml --extra otel -c requirements/aws.txt -o requirements/otel.txt
 	$(COMPILE) pyproject.toml --extra saml -c requirements/run.txt -o requirements/saml.txt
 	$(COMPILE) --group build -c requirements/run.txt -o requirements/build.txt
 	$(COMPILE) --group node -o requirements/node.txt
 	$(COMPILE) pyproject.toml --group test --group check --group build --group lock \
-		-c requirements/aws.txt -c requirements/saml.txt -c requirements/build.txt \
+		-c requirements/aws.txt -c requirements/otel.txt -c requirements/saml.txt \
+		-c requirements/build.txt \
 		-o requirements/dev.txt
 
 audit: $(ENV_DEV) ## Ask PyPI for advisories about what is locked; writes dist/sbom.json

@@ -64,6 +64,9 @@ class Actor:
 
     A request that bears both is judged by what the operation asks for (SEC-016): the one never
     stands in for the other.
+
+    Attributes:
+        flow_id: The flow in which they act, if it is one; records say it.
     """
 
     session: SessionPrincipal | None = None
@@ -71,6 +74,7 @@ class Actor:
     session_fault: SessionFault | None = None
     origin: Origin = Origin()
     secret_key_refused: bool = False
+    flow_id: UUID | None = None
 
     def require_user(self) -> UUID:
         """Give the signed-in user's id.

@@ -1,5 +1,6 @@
 """Builds everything, once, by hand."""
 
+import asyncio
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -39,11 +40,12 @@ from app.persistence import (
 )
 from app.ratelimit import RateLimits
 from app.secretkeys import SecretKeys
-from app.selfservice import Notices, SelfService
+from app.selfservice import ManagedCredentials, Notices, SelfService
 from app.selfservice.addresses import Addresses
 from app.selfservice.enrolment import TotpEnrolment
 from app.selfservice.notices import IdentityNotices
 from app.sessions import RefreshTokens, Sessions, SessionTokens, TokenClaims
+from app.telemetry import Tracer
 from app.templates import ClaimTemplates, caps_of
 from app.transfer import Exporter, Importer
 from app.users import Users
@@ -53,10 +55,17 @@ if TYPE_CHECKING:  # they bring the packages of an extra
     from app.federation.saml.providers import SamlDirectory
     from app.federation.saml.service import Saml
 
+_READY_WITHIN = 3.0
+"""Seconds the database may take to show that it is there."""
 
-@dataclass(frozen=True, slots=True)
+
+@dataclass(frozen=True, slots=True, repr=False)  # its text would be endless, and tell secrets
 class Services:
-    """The services of the product, as the faces and the command line see them."""
+    """The services of the product, as the faces and the command line see them.
+
+    Attributes:
+        tracer: Who records traces; None where nobody does.
+    """
 
     config: Config
     clock: Clock
@@ -84,6 +93,7 @@ class Services:
     federation: Federation
     saml: "Saml | None"
     self_service: SelfService
+    managed_credentials: ManagedCredentials
     webhooks: Webhooks
     addresses: Addresses
     totp_enrolment: TotpEnrolment
@@ -91,6 +101,7 @@ class Services:
     at_once: AtOnce
     importer: Importer
     exporter: Exporter
+    tracer: Tracer | None = None
 
     async def open(self) -> list[str]:
         """Connect, bring the schema up to date and read the keys; give the migrations applied.
@@ -120,12 +131,13 @@ class Services:
     async def is_ready(self) -> bool:
         """Say whether a request could be answered now: database, schema, clock (SEC-134, 140)."""
         try:
-            return (
-                await is_reachable()
-                and await self.migrations.is_current()
-                and await self.clock_watch.agrees()
-            )
-        except DatabaseUnavailable:
+            async with asyncio.timeout(_READY_WITHIN):
+                return (
+                    await is_reachable()
+                    and await self.migrations.is_current()
+                    and await self.clock_watch.agrees()
+                )
+        except (DatabaseUnavailable, TimeoutError):
             return False
 
 
@@ -139,133 +151,283 @@ def assemble(
         clock: What tells the time.
         connectors: Providers in place of the configured ones.
     """
-    metrics = Metrics()
-    audit = AuditLog(config.audit_log, clock, metrics)
-    templates = ClaimTemplates(config.session.jwt_template, caps_of(config), audit, clock)
-    metadata = Metadata(config.user_metadata, templates, audit)
-    secrets = encryption_secrets(config)
-    sealer = Sealer(secrets)
-    events = Events(sealer, clock)
-    users = Users(config.email, config.username, metadata, audit, events, clock)
-    management, lifespan = config.secrets.key_management, config.session.lifespan
-    signing_keys = SigningKeys(Sealer(secrets), management, lifespan, audit, clock)
-    claims = TokenClaims(config.session.payload_limit(), templates)
-    refresh_tokens = RefreshTokens(secrets)
-    audience = tuple(config.session.audience) or (config.relying_party_id,)
-    tokens = SessionTokens(signing_keys, config.session.issuer, audience, clock)
-    mail = Mail.of(config, sealer, events, clock)
-    passwords = Passwords(
-        config.password,
-        PasswordPolicy(config.password.min_length, config.service.name),
-        PasswordHasher(config.password),
-        Breaches(config.password.breach_check),
-        users,
-        audit,
-        clock,
-    )
-    passkeys = Passkeys(
-        RelyingParty(
-            config.relying_party_id,
-            config.webauthn.relying_party.display_name,
-            tuple(config.relying_party_origins),
-        ),
-        config.webauthn.timeouts,
-        config.passkey,
-        config.mfa.security_keys,
-        Challenges(clock),
-        audit,
-        clock,
-    )
-    sessions = Sessions(config.session, tokens, refresh_tokens, claims, audit, events, clock)
-    guesses = Guesses(KeyedHash(secrets, "guesses"), clock)
-    passcodes = Passcodes(config.email, KeyedHash(secrets, "passcodes"), guesses, clock)
-    trusted_devices = TrustedDevices(config.mfa, audit, clock)
-    totp = Totp(config.service.name, sealer, guesses, trusted_devices, audit, clock)
-    recovery_codes = RecoveryCodes(guesses, audit, clock)
-    seal_mark = KeyedHash(secrets, "transfer")
-    rate_limits = RateLimits.of(config.rate_limiter, secrets, clock, audit)
-    notices = Notices(config, mail, audit)
-    directory = _saml_directory(config, clock)
-    federation = Federation.of(
-        config,
-        connectors or Connectors.of(config, clock),
-        users,
-        IdentityNotices(notices),
-        audit,
-        sealer,
-        clock,
-        saml=directory,
-    )
-    saml = _saml(config, directory, federation, audit, sealer, clock)
-    self_service = SelfService(
-        config,
-        users,
-        metadata,
-        passwords,
-        passkeys,
-        totp,
-        recovery_codes,
-        trusted_devices,
-        sessions,
-        federation,
-        notices,
-        events,
-        clock,
-    )
-    domains = Domains(
-        config=config,
-        clock=clock,
-        audit=audit,
-        events=events,
-        mail=mail,
-        users=users,
-        metadata=metadata,
-        passwords=passwords,
-        passkeys=passkeys,
-        passcodes=passcodes,
-        totp=totp,
-        recovery_codes=recovery_codes,
-        trusted_devices=trusted_devices,
-        rate_limits=rate_limits,
-        sessions=sessions,
-        federation=federation,
-        saml=saml,
-        self_service=self_service,
-    )
+    ground = _ground(config, clock)
+    audit, sealer, events = ground.audit, ground.sealer, ground.events
+    accounts = _accounts(ground)
+    ways_in = _ways_in(ground, accounts.users)
+    signing_keys = _signing_keys(ground)
+    sessions = _sessions(ground, accounts.templates, signing_keys)
+    notices = Notices(config, ground.mail, audit)
+    federation, saml = _federation(ground, accounts.users, notices, connectors)
+    self_service = _self_service(ground, accounts, ways_in, sessions, federation, notices)
+    domains = _domains(ground, accounts, ways_in, sessions, federation, saml, self_service)
+    seal_mark = KeyedHash(ground.secrets, "transfer")
     return Services(
         config=config,
         clock=clock,
-        metrics=metrics,
+        metrics=ground.metrics,
         audit=audit,
         audit_reader=AuditReader(),
         events=events,
-        mail=mail,
+        mail=ground.mail,
         migrations=Migrations(clock),
         clock_watch=ClockWatch(clock),
-        templates=templates,
-        metadata=metadata,
-        users=users,
-        passwords=passwords,
-        passkeys=passkeys,
-        passcodes=passcodes,
-        totp=totp,
-        recovery_codes=recovery_codes,
-        trusted_devices=trusted_devices,
-        guesses=guesses,
-        rate_limits=rate_limits,
+        templates=accounts.templates,
+        metadata=accounts.metadata,
+        users=accounts.users,
+        passwords=ways_in.passwords,
+        passkeys=ways_in.passkeys,
+        passcodes=ways_in.passcodes,
+        totp=ways_in.totp,
+        recovery_codes=ways_in.recovery_codes,
+        trusted_devices=ways_in.trusted_devices,
+        guesses=ways_in.guesses,
+        rate_limits=ground.rate_limits,
         signing_keys=signing_keys,
         secret_keys=SecretKeys(audit, clock),
         sessions=sessions,
         federation=federation,
         saml=saml,
         self_service=self_service,
+        managed_credentials=_managed_credentials(self_service, ways_in, sessions, notices, events),
         webhooks=Webhooks.of(config, signing_keys, sealer, events, audit, clock),
-        addresses=Addresses(config, users, passcodes, rate_limits, mail, self_service),
-        totp_enrolment=TotpEnrolment(totp, sealer, self_service, clock),
+        addresses=_addresses(ground, accounts.users, ways_in.passcodes, self_service),
+        totp_enrolment=TotpEnrolment(ways_in.totp, sealer, self_service, clock),
         flows=Flows(domains, FlowStore(sealer)),
         at_once=AtOnce(domains),
-        importer=Importer(config, totp, seal_mark, audit, clock),
+        importer=Importer(config, ways_in.totp, seal_mark, audit, clock),
         exporter=Exporter(seal_mark, audit),
+    )
+
+
+@dataclass(frozen=True, slots=True, repr=False)
+class _Ground:
+    """What everything stands on."""
+
+    config: Config
+    clock: Clock
+    secrets: list[str]
+    metrics: Metrics
+    sealer: Sealer
+    audit: AuditLog
+    events: Events
+    mail: Mail
+    rate_limits: RateLimits
+
+
+@dataclass(frozen=True, slots=True)
+class _Accounts:
+    """Who there is, and what is known of them."""
+
+    templates: ClaimTemplates
+    metadata: Metadata
+    users: Users
+
+
+@dataclass(frozen=True, slots=True)
+class _WaysIn:
+    """What users prove who they are with."""
+
+    passwords: Passwords
+    passkeys: Passkeys
+    guesses: Guesses
+    passcodes: Passcodes
+    trusted_devices: TrustedDevices
+    totp: Totp
+    recovery_codes: RecoveryCodes
+
+
+def _ground(config: Config, clock: Clock) -> _Ground:
+    metrics, secrets = Metrics(), encryption_secrets(config)
+    sealer = Sealer(secrets)
+    audit, events = AuditLog(config.audit_log, clock, metrics), Events(sealer, clock)
+    return _Ground(
+        config=config,
+        clock=clock,
+        secrets=secrets,
+        metrics=metrics,
+        sealer=sealer,
+        audit=audit,
+        events=events,
+        mail=Mail.of(config, sealer, events, clock),
+        rate_limits=RateLimits.of(config.rate_limiter, secrets, clock, audit),
+    )
+
+
+def _accounts(ground: _Ground) -> _Accounts:
+    config, audit, clock = ground.config, ground.audit, ground.clock
+    templates = ClaimTemplates(config.session.jwt_template, caps_of(config), audit, clock)
+    metadata = Metadata(config.user_metadata, templates, audit)
+    users = Users(config.email, config.username, metadata, audit, ground.events, clock)
+    return _Accounts(templates, metadata, users)
+
+
+def _ways_in(ground: _Ground, users: Users) -> _WaysIn:
+    config, audit, clock = ground.config, ground.audit, ground.clock
+    guesses = Guesses(KeyedHash(ground.secrets, "guesses"), clock)
+    passcodes = KeyedHash(ground.secrets, "passcodes")
+    trusted_devices = TrustedDevices(config.mfa, audit, clock)
+    return _WaysIn(
+        passwords=_passwords(ground, users),
+        passkeys=_passkeys(ground),
+        guesses=guesses,
+        passcodes=Passcodes(config.email, passcodes, guesses, clock),
+        trusted_devices=trusted_devices,
+        totp=Totp(config.service.name, ground.sealer, guesses, trusted_devices, audit, clock),
+        recovery_codes=RecoveryCodes(guesses, audit, clock),
+    )
+
+
+def _passwords(ground: _Ground, users: Users) -> Passwords:
+    config = ground.config
+    return Passwords(
+        config.password,
+        PasswordPolicy(config.password.min_length, config.service.name),
+        PasswordHasher(config.password),
+        Breaches(config.password.breach_check),
+        users,
+        ground.audit,
+        ground.clock,
+    )
+
+
+def _passkeys(ground: _Ground) -> Passkeys:
+    config = ground.config
+    relying_party = RelyingParty(
+        config.relying_party_id,
+        config.webauthn.relying_party.display_name,
+        tuple(config.relying_party_origins),
+    )
+    return Passkeys(
+        relying_party,
+        config.webauthn.timeouts,
+        config.passkey,
+        config.mfa.security_keys,
+        Challenges(ground.clock),
+        ground.audit,
+        ground.clock,
+    )
+
+
+def _signing_keys(ground: _Ground) -> SigningKeys:
+    config = ground.config
+    management, lifespan = config.secrets.key_management, config.session.lifespan
+    return SigningKeys(ground.sealer, management, lifespan, ground.audit, ground.clock)
+
+
+def _sessions(ground: _Ground, templates: ClaimTemplates, keys: SigningKeys) -> Sessions:
+    config, clock = ground.config, ground.clock
+    audience = tuple(config.session.audience) or (config.relying_party_id,)
+    return Sessions(
+        config.session,
+        SessionTokens(keys, config.session.issuer, audience, clock),
+        RefreshTokens(ground.secrets),
+        TokenClaims(config.session.payload_limit(), templates),
+        ground.audit,
+        ground.events,
+        clock,
+    )
+
+
+def _federation(
+    ground: _Ground, users: Users, notices: Notices, connectors: ProviderConnectors | None
+) -> "tuple[Federation, Saml | None]":
+    """Build signing in elsewhere, SAML where it is on."""
+    config, clock = ground.config, ground.clock
+    directory = _saml_directory(config, clock)
+    federation = Federation.of(
+        config,
+        connectors or Connectors.of(config, clock),
+        users,
+        IdentityNotices(notices),
+        ground.audit,
+        ground.sealer,
+        clock,
+        saml=directory,
+    )
+    return federation, _saml(config, directory, federation, ground.audit, ground.sealer, clock)
+
+
+def _self_service(  # noqa: PLR0913, PLR0917  # what it stands on
+    ground: _Ground,
+    accounts: _Accounts,
+    ways_in: _WaysIn,
+    sessions: Sessions,
+    federation: Federation,
+    notices: Notices,
+) -> SelfService:
+    return SelfService(
+        ground.config,
+        accounts.users,
+        accounts.metadata,
+        ways_in.passwords,
+        ways_in.passkeys,
+        ways_in.totp,
+        ways_in.recovery_codes,
+        ways_in.trusted_devices,
+        sessions,
+        federation,
+        notices,
+        ground.events,
+        ground.clock,
+    )
+
+
+def _managed_credentials(
+    self_service: SelfService,
+    ways_in: _WaysIn,
+    sessions: Sessions,
+    notices: Notices,
+    events: Events,
+) -> ManagedCredentials:
+    return ManagedCredentials(
+        self_service,
+        ways_in.passwords,
+        ways_in.passkeys,
+        ways_in.totp,
+        ways_in.recovery_codes,
+        ways_in.trusted_devices,
+        sessions,
+        notices,
+        events,
+    )
+
+
+def _addresses(
+    ground: _Ground, users: Users, passcodes: Passcodes, self_service: SelfService
+) -> Addresses:
+    mail, rate_limits = ground.mail, ground.rate_limits
+    return Addresses(ground.config, users, passcodes, rate_limits, mail, self_service)
+
+
+def _domains(  # noqa: PLR0913, PLR0917  # what flows may call
+    ground: _Ground,
+    accounts: _Accounts,
+    ways_in: _WaysIn,
+    sessions: Sessions,
+    federation: Federation,
+    saml: "Saml | None",
+    self_service: SelfService,
+) -> Domains:
+    return Domains(
+        config=ground.config,
+        clock=ground.clock,
+        audit=ground.audit,
+        events=ground.events,
+        mail=ground.mail,
+        users=accounts.users,
+        metadata=accounts.metadata,
+        passwords=ways_in.passwords,
+        passkeys=ways_in.passkeys,
+        passcodes=ways_in.passcodes,
+        totp=ways_in.totp,
+        recovery_codes=ways_in.recovery_codes,
+        trusted_devices=ways_in.trusted_devices,
+        rate_limits=ground.rate_limits,
+        sessions=sessions,
+        federation=federation,
+        saml=saml,
+        self_service=self_service,
     )
 
 

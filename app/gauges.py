@@ -1,10 +1,15 @@
 """Numbers that are read when they are asked for: what waits, and how full everything is."""
 
+import os
+import time
+from pathlib import Path
+
 from app.assembly import Services
 from app.errors import Unavailable
 from app.metrics import Sample
 from app.persistence import fetch, fetch_row, pool_use
 
+_MEMORY, _FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
 _DISABLED = """
 SELECT disabled_reason, COUNT(*) AS number FROM webhook WHERE disabled_reason IS NOT NULL
 GROUP BY disabled_reason ORDER BY disabled_reason
@@ -33,8 +38,24 @@ async def read(services: Services) -> list[Sample]:
     try:
         stored = [*await _waiting(services), *await _disabled(), *await _clock(services), *_pool()]
     except Unavailable:
-        return [_up(0), *_hashing(services)]
-    return [_up(1), *_hashing(services), *stored]
+        return [*_process(), _up(0), *_hashing(services)]
+    return [*_process(), _up(1), *_hashing(services), *stored]
+
+
+def _process() -> list[Sample]:
+    """Read what the process takes; of memory and files Linux alone tells."""
+    seconds = time.process_time()
+    found = [
+        Sample("process_cpu_seconds_total", "Time on processors.", seconds, kind="counter"),
+    ]
+    if _MEMORY.exists() and _FILES.exists():
+        resident = int(_MEMORY.read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+        files = sum(1 for _ in _FILES.iterdir())
+        found += [
+            Sample("process_resident_memory_bytes", "Memory in use.", resident),
+            Sample("process_open_fds", "Files and connections that are open.", files),
+        ]
+    return found
 
 
 def _up(value: int) -> Sample:

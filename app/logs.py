@@ -10,8 +10,10 @@ import logging
 import sys
 import traceback
 import unicodedata
+from collections.abc import Mapping
+from contextvars import ContextVar
 from datetime import UTC, datetime
-from typing import Any, TextIO
+from typing import Any, Protocol, TextIO
 
 import msgspec
 
@@ -19,6 +21,17 @@ _STANDARD = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime
 _encoder = msgspec.json.Encoder(enc_hook=str)
 _FLUSH_AT = 64
 AUDIT = "sekisho.audit"
+
+
+class Named(Protocol):
+    """What a line can belong to."""
+
+    def named(self) -> Mapping[str, str]:
+        """Give the ids that the line is to carry."""
+
+
+asked_by: ContextVar[Named | None] = ContextVar("asked_by", default=None)
+"""The request that is being answered, whose ids every line carries that is written meanwhile."""
 
 
 def configure(
@@ -38,7 +51,7 @@ def configure(
     records.handlers[:] = [] if audit is None else [_handler(audit)]
     records.setLevel(logging.NOTSET if audit is None else logging.INFO)
     records.propagate = audit is None
-    for chatty in ("uvicorn", "piccolo", "asyncio", "httpx2", "httpcore2"):
+    for chatty in ("uvicorn", "piccolo", "asyncio", "httpx2", "httpcore2", "urllib3"):
         logging.getLogger(chatty).setLevel(logging.WARNING)
 
 
@@ -49,7 +62,10 @@ def _handler(stream: TextIO) -> logging.Handler:
 
 
 class JsonLines(logging.Formatter):
-    """Turns a record into one line: time, level, logger, message, then the caller's own fields."""
+    """Turns a record into one line: time, level, logger, message, then the fields.
+
+    First the ids of the request that is being answered, then the caller's own.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
         """Give the line without its newline."""
@@ -59,6 +75,9 @@ class JsonLines(logging.Formatter):
             "logger": record.name,
             "message": record.getMessage(),
         }
+        request = asked_by.get()
+        if request is not None:
+            fields |= request.named()
         fields |= {k: v for k, v in record.__dict__.items() if k not in _STANDARD}
         if record.exc_info and record.exc_info[1]:
             fields["trace"] = _trace(record.exc_info[1])

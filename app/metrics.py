@@ -9,6 +9,7 @@ from bisect import bisect_left
 from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
+from typing import Literal
 
 BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0)
 """Upper bounds of the histogram of durations, in seconds."""
@@ -29,6 +30,7 @@ class Sample:
     help: str
     value: float
     labels: Labels = ()
+    kind: Literal["gauge", "counter"] = "gauge"
 
 
 class Metrics:
@@ -40,6 +42,10 @@ class Metrics:
         self._durations: dict[tuple[str, str], list[float]] = {}
         self._logins: Counter[tuple[str, str]] = Counter()
         self._limits: Counter[str] = Counter()
+        self._apart = 0
+        self._mails: Counter[str] = Counter()
+        self._attempts: Counter[str] = Counter()
+        self._settled: Counter[str] = Counter()
         self._beats: dict[str, float] = {}
 
     def request(self, listener: str, operation: str, status: int, seconds: float) -> None:
@@ -58,6 +64,22 @@ class Metrics:
     def limit_hit(self, operation: str) -> None:
         """Count an attempt that came too often."""
         self._limits[operation] += 1
+
+    def limits_apart(self) -> None:
+        """Count an attempt whose limit this process had to count by itself (SEC-131)."""
+        self._apart += 1
+
+    def mail(self, outcome: str) -> None:
+        """Count an attempt to send a mail, or one that has waited for too long."""
+        self._mails[outcome] += 1
+
+    def webhook_attempt(self, outcome: str) -> None:
+        """Count an attempt to tell a webhook of an event."""
+        self._attempts[outcome] += 1
+
+    def webhook_settled(self, state: str) -> None:
+        """Count a delivery that will not be tried again: `delivered` or `failed`."""
+        self._settled[state] += 1
 
     def beat(self, step: str) -> None:
         """Note that a step of the worker has ended well."""
@@ -83,12 +105,28 @@ class Metrics:
                     for (method, outcome), number in self._logins.items()
                 },
             ),
-            *_counter(
-                "sekisho_rate_limit_hits_total",
-                "Attempts that came too often.",
-                {(("operation", name),): number for name, number in self._limits.items()},
+            *_counted(
+                "rate_limit_hits", "Attempts that came too often.", "operation", self._limits
             ),
-            *_gauges(
+            *_counter(
+                "sekisho_rate_limits_apart_total",
+                "Attempts counted without the store that replicas share.",
+                {(): self._apart},
+            ),
+            *_counted(
+                "mails",
+                "Attempts to send a mail, and mails that have waited for too long.",
+                "outcome",
+                self._mails,
+            ),
+            *_counted("webhook_attempts", "Attempts to tell a webhook.", "outcome", self._attempts),
+            *_counted(
+                "webhook_deliveries",
+                "Deliveries that are not tried again.",
+                "state",
+                self._settled,
+            ),
+            *_samples(
                 [
                     Sample(
                         "sekisho_worker_last_step_timestamp_seconds",
@@ -99,7 +137,7 @@ class Metrics:
                     for step, at in self._beats.items()
                 ]
             ),
-            *_gauges(
+            *_samples(
                 [
                     Sample(
                         "process_start_time_seconds", "When the process began.", self._started_at
@@ -130,12 +168,17 @@ def _counter(name: str, text: str, values: Mapping[Labels, int]) -> list[str]:
     return lines + [f"{name}{_written(at)} {number}" for at, number in sorted(values.items())]
 
 
-def _gauges(samples: Iterable[Sample]) -> list[str]:
+def _counted(name: str, text: str, label: str, values: Mapping[str, int]) -> list[str]:
+    labelled: dict[Labels, int] = {((label, value),): number for value, number in values.items()}
+    return _counter(f"sekisho_{name}_total", text, labelled)
+
+
+def _samples(samples: Iterable[Sample]) -> list[str]:
     lines: list[str] = []
     told = ""
     for one in samples:
         if one.name != told:
-            lines += _head(one.name, "gauge", one.help)
+            lines += _head(one.name, one.kind, one.help)
             told = one.name
         lines.append(f"{one.name}{_written(one.labels)} {_number(one.value)}")
     return lines

@@ -2,23 +2,22 @@
 
 import asyncio
 import contextlib
+import functools
 import gc
 import signal
 import socket
+import time
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from http import HTTPStatus
 from typing import Any
 
 import uvicorn
-from litestar import Litestar, Request, asgi
+from litestar import Litestar, Request, Router, asgi
 from litestar.di import Provide
 from litestar.handlers import ASGIRouteHandler
-from litestar.openapi import OpenAPIConfig
-from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.types import Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from app import __version__, explorer, quickstart
+from app import explorer, quickstart
 from app.assembly import Services
 from app.bundles import ASSET_CACHE_CONTROL, Bundle
 from app.config import Config, parse_listener
@@ -26,19 +25,37 @@ from app.errors import IdentityError
 from app.graphql import GraphQLEndpoint
 from app.http import Caller, Callers, Gate, Listener, SessionCookie, answer, asked_of, problem
 from app.http.body import MAX_BODY
-from app.http.gate import MAX_HEADER_BYTES, MAX_HEADERS
+from app.http.connections import BoundedHttp, ConnectionLimit
 from app.http.listener import Name
 from app.logs import RequestLog
-from app.rest import EXCEPTION_HANDLERS, StrictRequest, routes
+from app.rest import EXCEPTION_HANDLERS, StrictRequest, openapi_config, routes
+from app.rest.deadline import within_time
+from app.telemetry import Tracer
 from app.worker import working
 
 KEEP_ALIVE = 75
+FAREWELL = 0.5
+"""Seconds in which who still comes is answered, and asked not to come again, before nobody is."""
+
 _LOG_EVERY = 0.25
+_TICK = 0.05
 _BACKLOG = 2048
 
 
-def application(services: Services, name: Name, log: RequestLog | None = None) -> Gate:
-    """Build the ASGI application of one listener."""
+def application(
+    services: Services,
+    name: Name,
+    log: RequestLog | None = None,
+    stopping: asyncio.Event | None = None,
+) -> Gate:
+    """Build the ASGI application of one listener.
+
+    Args:
+        services: What it is a face of.
+        name: Which listener.
+        log: Where requests are noted.
+        stopping: Is set when the listener has been told to end.
+    """
     config = services.config
     listener = Listener(name, config)
     callers = Callers(services.sessions, services.secret_keys, SessionCookie(config.session))
@@ -47,17 +64,25 @@ def application(services: Services, name: Name, log: RequestLog | None = None) -
             _graphql(GraphQLEndpoint(services, callers, listener)),
             _assets(explorer.BUNDLE),
             *([] if config.is_production else [_assets(quickstart.BUNDLE)]),
-            *routes(listener),
+            Router("/", route_handlers=routes(listener), middleware=[within_time]),
         ],
         dependencies=_dependencies(services, callers),
         exception_handlers=EXCEPTION_HANDLERS,
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
-        openapi_config=None if config.is_production else _openapi(config),
+        openapi_config=None if config.is_production else openapi_config(config.service.name),
         logging_config=None,
         signature_types=[Services, Caller, Callers],
     )
-    return Gate(app, listener, config, log or RequestLog(), services.metrics)
+    return Gate(
+        app,
+        listener,
+        config,
+        log or RequestLog(),
+        services.metrics,
+        stopping,
+        services.tracer,
+    )
 
 
 class AddressRefused(IdentityError):
@@ -82,7 +107,12 @@ async def serve(services: Services, sockets: Mapping[Name, socket.socket]) -> No
     """Answer and work until SIGINT or SIGTERM, then finish what is in flight (SEC-139)."""
     log = RequestLog()
     servers = {name: _Server(services, name, log) for name in sockets}
-    async with _stopping(list(servers.values())), _flushing(log), working(services):
+    async with (
+        _stopping(list(servers.values())),
+        _flushing(log),
+        _sending(services.tracer),
+        working(services),
+    ):
         gc.collect()
         gc.freeze()
         await asyncio.gather(
@@ -95,99 +125,17 @@ def address_of(config: Config, name: Name) -> tuple[str, int]:
     return parse_listener(_address(config, name))
 
 
-class _Gathering:
-    """A transport that hands the head and the body of an answer to the system together.
-
-    uvicorn writes them one after the other; each write is a call to the system, and on a short
-    answer that call is a good part of the price.
-    """
-
-    __slots__ = ("_loop", "_parts", "_transport")
-
-    def __init__(self, transport: asyncio.Transport, loop: asyncio.AbstractEventLoop) -> None:
-        self._transport = transport
-        self._loop = loop
-        self._parts: list[bytes] = []
-
-    def write(self, data: bytes) -> None:
-        """Keep a part until the loop comes round."""
-        if not self._parts:
-            self._loop.call_soon(self._flush)
-        self._parts.append(data)
-
-    def close(self) -> None:
-        """Write what is kept, then close."""
-        self._flush()
-        self._transport.close()
-
-    def _flush(self) -> None:
-        if self._parts:
-            parts, self._parts = self._parts, []
-            self._transport.write(b"".join(parts))
-
-    def __getattr__(self, name: str) -> Any:  # noqa: ANN401  # the transport's own
-        return getattr(self._transport, name)
-
-
-class _BoundedHttp(HttpToolsProtocol):
-    """Stops reading a request whose head outgrows its limit (SEC-109)."""
-
-    _read = 0
-    _fields = 0
-    _in_head = True
-    _head = 0
-
-    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]  # always one
-        """Begin a connection."""
-        gathering: Any = _Gathering(transport, self.loop)
-        super().connection_made(gathering)
-
-    def data_received(self, data: bytes) -> None:
-        """Take what has come; a head that has not ended after so much of it never will.
-
-        The parser keeps an unfinished header to itself, so its own count would come too late.
-        """
-        if self._in_head:
-            self._head += len(data)
-        super().data_received(data)
-        if self._in_head and self._head > 4 * MAX_HEADER_BYTES:
-            self.transport.close()
-
-    def on_message_begin(self) -> None:
-        """Begin to count."""
-        self._read = 0
-        self._fields = 0
-        super().on_message_begin()
-
-    def on_headers_complete(self) -> None:
-        """Count no further: what follows is the body."""
-        self._in_head = False
-        super().on_headers_complete()
-
-    def on_message_complete(self) -> None:
-        """Wait for the next head."""
-        self._in_head = True
-        self._head = 0
-        super().on_message_complete()
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Count a header; one too many ends the connection."""
-        self._read += len(name) + len(value)
-        self._fields += 1
-        if self._read > 2 * MAX_HEADER_BYTES or self._fields > 2 * MAX_HEADERS:
-            raise ValueError("headers too large")
-        super().on_header(name, value)
-
-
 class _Server(uvicorn.Server):
     """One listener; signals are ours to handle, since two of these share the process."""
 
     def __init__(self, services: Services, name: Name, log: RequestLog) -> None:
         timeout = services.config.server.drain_timeout
+        limit = ConnectionLimit.of(services.config.server.ip)
+        self._stopping = asyncio.Event()
         super().__init__(
             uvicorn.Config(
-                application(services, name, log),
-                http=_BoundedHttp,
+                application(services, name, log, self._stopping),
+                http=functools.partial(BoundedHttp, limit=limit),  # type: ignore[arg-type]  # it makes one
                 lifespan="off",
                 log_config=None,
                 access_log=False,
@@ -204,6 +152,18 @@ class _Server(uvicorn.Server):
     def capture_signals(self) -> Iterator[None]:
         """Leave the signals alone."""
         yield
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Be found not ready for a moment, then take no connection any more, and drain.
+
+        A balancer that asks for readiness sends nobody here by then, and every answer of that
+        moment closes its connection: no request comes upon a closed door (SEC-139).
+        """
+        self._stopping.set()
+        until = time.monotonic() + FAREWELL
+        while time.monotonic() < until and not self.force_exit:  # noqa: ASYNC110  # uvicorn sets a flag
+            await asyncio.sleep(_TICK)
+        await super().shutdown(sockets)
 
 
 @contextlib.contextmanager
@@ -268,6 +228,16 @@ async def _flushing(log: RequestLog) -> AsyncIterator[None]:
         log.flush()
 
 
+@contextlib.asynccontextmanager
+async def _sending(tracer: Tracer | None) -> AsyncIterator[None]:
+    """Send the last spans at the end, when there are no others."""
+    try:
+        yield
+    finally:
+        if tracer is not None:
+            await tracer.close()
+
+
 def _graphql(endpoint: GraphQLEndpoint) -> ASGIRouteHandler:
     @asgi("/graphql", copy_scope=False)
     async def graphql(scope: Scope, receive: Receive, send: Send) -> None:
@@ -306,13 +276,3 @@ def _dependencies(services: Services, callers: Callers) -> dict[str, Provide]:
         "callers": Provide(lambda: callers, sync_to_thread=False),
         "caller": Provide(caller),
     }
-
-
-def _openapi(config: Config) -> OpenAPIConfig:
-    return OpenAPIConfig(
-        title=config.service.name,
-        version=__version__,
-        path="/schema",
-        use_handler_docstrings=True,
-        render_plugins=[JsonRenderPlugin()],
-    )

@@ -24,6 +24,8 @@ def username_key(username: str) -> str:
     """
     if len(username) > _LONGEST_FOLDED:
         return username
+    if username.isascii():
+        return username.strip().lower()
     folded = unicodedata.normalize("NFKC", username.strip()).casefold()
     return unicodedata.normalize("NFKC", folded)
 

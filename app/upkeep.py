@@ -7,10 +7,13 @@ wherever it is looked at.
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
+from functools import partial
 
 from app.assembly import Services
+from app.federation.saml import replay
 from app.mail.outbox import KEPT as MAILS_KEPT
 from app.persistence import fetch_row
+from app.sessions.service import IDLE_KEPT
 from app.sessions.service import KEPT as SESSIONS_KEPT
 from app.webhooks.deliveries import KEPT as DELIVERIES_KEPT
 from app.webhooks.events import KEPT as EVENTS_KEPT
@@ -26,8 +29,10 @@ _COUNT = {
     "guesses": "SELECT COUNT(*) AS number FROM guess_count WHERE expires_at <= $1",
     "trusted_devices": "SELECT COUNT(*) AS number FROM trusted_device WHERE expires_at <= $1",
     "sessions": "SELECT COUNT(*) AS number FROM user_session WHERE expires_at <= $1",
+    "idle_sessions": "SELECT COUNT(*) AS number FROM user_session WHERE last_used_at < $1",
     "federation_states": "SELECT COUNT(*) AS number FROM federation_state WHERE expires_at <= $1",
     "exchange_tokens": "SELECT COUNT(*) AS number FROM exchange_token WHERE expires_at <= $1",
+    "saml_replays": "SELECT COUNT(*) AS number FROM saml_replay WHERE expires_at <= $1",
     "mails": "SELECT COUNT(*) AS number FROM mail_outbox WHERE settled_at <= $1",
     "webhook_deliveries": (
         "SELECT COUNT(*) AS number FROM webhook_delivery "
@@ -72,21 +77,29 @@ class Removed:
 def leftovers(services: Services) -> tuple[Leftovers, ...]:
     """List everything that is removed when its time is over."""
     federation, webhooks = services.federation, services.webhooks
-    retention = services.config.audit_log.retention
+    retention, timeout = services.config.audit_log.retention, services.config.session.idle_timeout
+    idle = timeout + IDLE_KEPT if timeout else None
     return (
-        Leftovers("audit_logs", retention or None, services.audit.sweep),
+        Leftovers("audit_logs", retention if retention > _AT_ONCE else None, services.audit.sweep),
         Leftovers("flows", _AT_ONCE, services.flows.sweep),
         Leftovers("webauthn_session_data", _AT_ONCE, services.passkeys.challenges.sweep),
         Leftovers("passcodes", _AT_ONCE, services.passcodes.sweep),
         Leftovers("guesses", _AT_ONCE, services.guesses.sweep),
         Leftovers("trusted_devices", _AT_ONCE, services.trusted_devices.sweep),
         Leftovers("sessions", SESSIONS_KEPT, services.sessions.sweep),
+        Leftovers("idle_sessions", idle, services.sessions.sweep_idle),
         Leftovers("federation_states", _AT_ONCE, federation.states.sweep),
         Leftovers("exchange_tokens", _AT_ONCE, federation.tokens.sweep),
-        Leftovers("mails", MAILS_KEPT, services.mail.sweep),
+        Leftovers("saml_replays", _AT_ONCE, partial(replay.sweep, services.clock)),
+        Leftovers("mails", MAILS_KEPT, partial(_sweep_mails, services)),
         Leftovers("webhook_deliveries", DELIVERIES_KEPT, webhooks.sweep),
         Leftovers("webhook_events", EVENTS_KEPT, webhooks.events.sweep),
     )
+
+
+async def _sweep_mails(services: Services) -> None:
+    for _ in range(await services.mail.sweep()):
+        services.metrics.mail("expired")
 
 
 async def sweep(services: Services) -> None:

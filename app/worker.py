@@ -12,6 +12,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from app import upkeep
 from app.assembly import Services
 from app.errors import Unavailable
+from app.telemetry import tracing
 from app.webhooks.lanes import Lanes
 
 LANES = 3
@@ -30,7 +31,8 @@ async def working(services: Services) -> AsyncIterator[None]:
     stop = asyncio.Event()
     lanes = Lanes(services.webhooks, stop)
     steps = [_deliver] * LANES + [_sweep, _refresh, _telling(lanes)]
-    tasks = [asyncio.create_task(_repeat(step, services, stop)) for step in steps]
+    with tracing(services.tracer):
+        tasks = [asyncio.create_task(_repeat(step, services, stop)) for step in steps]
     try:
         yield
     finally:
@@ -62,6 +64,7 @@ async def _deliver(services: Services) -> float:
     outcome = await services.mail.deliver_next()
     if outcome is None:
         return LOOK_EVERY
+    services.metrics.mail(outcome.kind)
     return PAUSE if outcome.kind == "unreachable" else 0.0
 
 

@@ -6,7 +6,6 @@ entry, and writes. Each is a process of its own, so that its peak of memory can 
 """
 
 import asyncio
-import gc
 import resource
 import sqlite3
 import statistics
@@ -26,7 +25,7 @@ from app.access import SYSTEM
 from app.assembly import assemble
 from app.config import load
 from app.persistence import fetch, speaks
-from app.transfer import Wishes
+from app.transfer import Wishes, collect_seldom
 from app.transfer.records import FORMAT, VERSION, EmailRecord, Header, UserRecord
 from bench import report, rows
 
@@ -127,7 +126,7 @@ async def _import(job: Job) -> float:
     services = assemble(load(Path(job.empty), job.environment))
     try:
         await services.open()
-        gc.freeze()  # as the command does
+        collect_seldom()  # as the command does
         started = time.perf_counter()
         with Path(job.file).open("rb") as file:  # noqa: ASYNC230  # as the command does
             outcome = await services.importer.run(SYSTEM, file, Wishes())

@@ -1,5 +1,6 @@
 """What every test may ask for: the services on both databases, a clock, clients for both faces."""
 
+import gc
 from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -19,8 +20,10 @@ from services import postgres_url
 from app import logs
 from app.assembly import Services, assemble
 from app.config import Config, load
+from app.graphql import execute
 from app.persistence import Migrations, connect, disconnect, fetch
 from app.persistence import database as database_module
+from app.rest import deadline
 
 settings.register_profile(
     "tests",
@@ -38,6 +41,15 @@ _FILLED = " UNION ALL ".join(
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "one_database: says nothing of the database; SQLite alone")
+
+
+def pytest_collection_finish() -> None:
+    """Leave what has been collected out of every later collection of garbage.
+
+    It is hundreds of thousands of objects, which stay: to look through them takes half a second.
+    """
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -198,6 +210,12 @@ def start_server(tmp_path: Path) -> Iterator[Callable[..., Server]]:
 @pytest.fixture(autouse=True, scope="session")
 def _quiet() -> None:
     logs.configure("ERROR")
+
+
+@pytest.fixture(autouse=True, scope="session")
+def _patient() -> None:
+    """Let no request be too slow because the machine is busy; who tests those limits sets them."""
+    execute.TIMEOUT = deadline.SECONDS = 600.0
 
 
 @pytest.fixture

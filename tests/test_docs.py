@@ -83,9 +83,9 @@ def test_a_page_sets_only_variables_that_there_are(page):
 
 OF_THE_SHELL = (
     r"KEY|TOKEN|USER_ID|ANSWER|SMALL|PYTHON|PYTEST_ARGS|LOCK_ARGS|WORKERS|SEKISHO_\w+|PG\w+"
-    r"|POSTGRES_\w+"
+    r"|POSTGRES_\w+|OTEL_\w+"
 )
-"""Variables of the examples, of make and of the tests."""
+"""Variables of the examples, of make, of the tests and of other programs."""
 
 
 # Codes
@@ -147,6 +147,7 @@ def commands(
         yield from commands(child, (*path, name))
 
 
+sekisho.load()
 COMMANDS = dict(commands())
 
 
@@ -159,7 +160,7 @@ def typed(page: Path) -> Iterator[list[str]]:
 
 
 def test_every_command_is_told_about():
-    told = {tuple(words[:n]) for page in GUIDES for words in typed(page) for n in (1, 2)}
+    told = {tuple(words[:n]) for page in GUIDES for words in typed(page) for n in (1, 2, 3)}
     leaves_ = {path for path, command in COMMANDS.items() if not isinstance(command, click.Group)}
     assert leaves_ - {("version",)} - told == set()
 
@@ -167,7 +168,7 @@ def test_every_command_is_told_about():
 @pytest.mark.parametrize("page", GUIDES, ids=name_of)
 def test_a_page_types_only_commands_and_options_that_there_are(page):
     for words in typed(page):
-        path = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z]+", word), words[:2]))
+        path = tuple(itertools.takewhile(lambda word: re.fullmatch("[a-z]+", word), words[:3]))
         while path and path not in COMMANDS:
             assert path[:-1] in COMMANDS, words
             assert not isinstance(COMMANDS[path[:-1]], click.Group), f"no such command: {words}"

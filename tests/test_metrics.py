@@ -33,7 +33,7 @@ def test_each_metric_is_described_once_however_many_series_it_has():
         for status in (200, 500):
             metrics.request("public", operation, status, 1)
     heads = [line for line in lines(metrics) if line.startswith("# TYPE")]
-    assert len(heads) == len(set(heads)) == 3
+    assert len(heads) == len(set(heads)) == 4
 
 
 def test_requests_are_counted_by_listener_operation_and_status():

@@ -1,4 +1,4 @@
-"""What the project is installed from, tested with and shipped in: locks, make, image, compose."""
+"""What the project is installed from, tested with and shipped in: locks, make, image."""
 
 import json
 import os
@@ -10,17 +10,16 @@ from pathlib import Path
 
 import asyncpg
 import pytest
-import yaml
 from packaging.requirements import Requirement
 from packaging.version import Version
 from redis.asyncio import Redis
 
-from app.config import ConfigurationRefused, load, settings
+from app.config import settings
 from tests.services import postgres_url, redis_url
 
 ROOT = Path(__file__).parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-LOCKS = ("run", "aws", "saml", "build", "node", "dev")
+LOCKS = ("run", "aws", "otel", "saml", "build", "node", "dev")
 GROUPS = {"build": ["build"], "node": ["node"], "dev": ["test", "check", "build", "lock"]}
 
 FLOORS = {  # appendix B of the security page; a version below has a known advisory
@@ -90,7 +89,9 @@ def test_no_locked_version_is_below_the_floors_sec_127(name: str) -> None:
 
 @pytest.mark.parametrize("name", LOCKS)
 def test_a_lock_holds_all_that_the_project_asks_for(name: str) -> None:
-    asked = PROJECT["project"]["dependencies"] if name in ("run", "aws", "saml", "dev") else []
+    asked = (
+        PROJECT["project"]["dependencies"] if name in ("run", "aws", "otel", "saml", "dev") else []
+    )
     if name in PROJECT["project"]["optional-dependencies"]:
         asked = asked + PROJECT["project"]["optional-dependencies"][name]
     asked = asked + [line for part in GROUPS.get(name, []) for line in group(part)]
@@ -216,6 +217,10 @@ def instructions(stage: list[tuple[str, str]], word: str) -> list[str]:
     return [rest for name, rest in stage if name == word]
 
 
+def setting_variables() -> set[str]:
+    return {variable for setting in settings() for variable in setting.variables}
+
+
 def variables(stage: list[tuple[str, str]]) -> dict[str, str]:
     return dict(pair.split("=", 1) for line in instructions(stage, "ENV") for pair in line.split())
 
@@ -252,7 +257,7 @@ def test_the_image_installs_by_hash_what_runs_and_nothing_for_tests_sec_127() ->
     ]
     named = [lock for command in installs for lock in re.findall(r"requirements/(\w+)", command)]
     assert all("--require-hashes" in command for command in installs)
-    assert sorted(named) == ["aws", "build", "node", "saml"]
+    assert sorted(named) == ["aws", "build", "node", "otel", "saml"]
     assert not any("pip" in line for line in instructions(final, "RUN"))
 
 
@@ -287,90 +292,6 @@ def test_the_image_starts_the_server_and_asks_it_how_it_is() -> None:
     assert "sekisho" in PROJECT["project"]["scripts"]
     assert instructions(final, "EXPOSE") == ["8000 8001"]
     assert instructions(final, "STOPSIGNAL") == ["SIGTERM"]
-
-
-# Compose
-
-
-def compose() -> dict[str, dict]:
-    services: dict[str, dict] = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())
-    return services["services"]
-
-
-def example_names() -> set[str]:
-    lines = (ROOT / "deploy" / ".env.example").read_text().splitlines()
-    given = [line.split("=", 1) for line in lines if line and not line.startswith("#")]
-    assert [name for name, value in given if value] == []
-    return {name for name, _ in given}
-
-
-def setting_variables() -> set[str]:
-    return {variable for setting in settings() for variable in setting.variables}
-
-
-def filled(environment: dict[str, str], values: dict[str, str]) -> dict[str, str]:
-    return {
-        name: re.sub(r"\$\{(\w+)[^}]*\}", lambda found: values[found[1]], text)
-        for name, text in environment.items()
-    }
-
-
-def test_compose_sets_nothing_that_is_no_setting() -> None:
-    for name in ("server", "migrate"):
-        given = compose()[name]["environment"]
-        assert set(given) - setting_variables() == set()
-        assert given["ENVIRONMENT"] == "production"
-
-
-def test_the_example_environment_names_what_compose_asks_for_and_gives_no_value() -> None:
-    text = (ROOT / "deploy" / "compose.yaml").read_text()
-    assert set(re.findall(r"\$\{(\w+)", text)) == example_names()
-    asked = ["git", "check-ignore", "--quiet", "deploy/.env"]
-    assert subprocess.run(asked, cwd=ROOT, check=False).returncode == 0
-
-
-def test_the_server_accepts_composes_settings_once_the_values_are_given(tmp_path: Path) -> None:
-    environment = compose()["server"]["environment"]
-    nothing = tmp_path / "config.yaml"
-    nothing.write_text("")
-    values = dict.fromkeys(example_names(), "made-up-for-this-test")
-    values |= {"SERVER_PUBLIC_URL": "https://id.example.com", "SERVER_ALLOWED_HOSTS": ""}
-    assert load(nothing, filled(environment, values)).is_production
-    with pytest.raises(ConfigurationRefused):
-        load(nothing, filled(environment, values | {"SECRET_KEYS": ""}))
-
-
-def test_compose_pins_every_image() -> None:
-    for service in compose().values():
-        name, _, tag = service["image"].rpartition(":")
-        assert name
-        assert re.fullmatch(r"\d+\.\d+(\.\d+)?", tag), service["image"]
-    assert compose()["server"]["image"] == f"sekisho:{PROJECT['project']['version']}"
-
-
-def test_compose_opens_ports_on_this_machine_alone() -> None:
-    ports = {name: service.get("ports", []) for name, service in compose().items()}
-    assert ports.pop("server") == ["127.0.0.1:8000:8000", "127.0.0.1:8001:8001"]
-    assert not any(ports.values())
-
-
-def test_compose_takes_from_the_server_what_it_does_not_need_sec_128() -> None:
-    for name in ("server", "migrate"):
-        service = compose()[name]
-        assert service["read_only"] is True
-        assert service["tmpfs"] == "/tmp"  # noqa: S108  # the container's own
-        assert service["cap_drop"] == ["ALL"]
-        assert service["security_opt"] == ["no-new-privileges:true"]
-        assert "user" not in service  # the image's own
-
-
-def test_compose_migrates_the_database_before_the_server_starts() -> None:
-    server, migrate = compose()["server"], compose()["migrate"]
-    waits_for = {name: how["condition"] for name, how in server["depends_on"].items()}
-    assert migrate["command"] == ["migrate", "up"]
-    assert migrate["restart"] == "no"
-    assert waits_for["migrate"] == "service_completed_successfully"
-    assert server["healthcheck"]["test"] == ["CMD", "sekisho", "isready", "public"]
 
 
 # PostgreSQL and Redis of the tests

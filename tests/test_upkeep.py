@@ -5,12 +5,14 @@ from datetime import timedelta
 
 import pytest
 from factories import make_session, make_user
+from piccolo.conf.apps import table_finder
 
 from app import upkeep
 from app.access import SYSTEM
 from app.credentials.webauthn_challenges import Ceremony
+from app.federation.saml.replay import take_once
 from app.ids import new_id
-from app.persistence import fetch
+from app.persistence import database, fetch
 from app.upkeep import TABLES, Removed, clean, leftovers
 
 
@@ -89,6 +91,43 @@ async def test_what_does_not_shrink_is_left_for_the_next_time(services, named):
     stuck = dataclasses.replace(named["audit_logs"], kept=timedelta(0), sweep=nothing)
     done = await clean(services, stuck, run=True)
     assert (done.found > 0, done.removed) == (True, 0)
+
+
+async def test_saml_responses_that_have_expired_by_themselves_go_sec_126(services, named, clock):
+    """Whether or not SAML is on at the moment."""
+    assert services.saml is None
+    for n, minutes in enumerate((-1, 0, 1)):
+        ends = clock.now + timedelta(minutes=minutes)
+        await take_once("issuer", f"response{n}", f"assertion{n}", ends)
+    assert await clean(services, named["saml_replays"], run=True) == Removed("saml_replays", 4, 4)
+    (left, *_) = await fetch("SELECT expires_at FROM saml_replay")
+    assert left["expires_at"] > clock.now
+
+
+async def test_events_have_one_sweep_and_deliveries_another(services, named, clock):
+    """Nothing is removed twice, and each is counted where it is removed."""
+    await services.events.record("user.login", {})
+    clock.now += timedelta(days=4)
+    await named["webhook_deliveries"].sweep()
+    assert len(await fetch("SELECT id FROM webhook_event")) == 1
+    assert await clean(services, named["webhook_events"], run=True) == Removed(
+        "webhook_events", 1, 1
+    )
+
+
+async def test_every_table_that_anybody_can_fill_is_swept_sec_126():
+    """What has a time at which it is over has a sweep; what has none is bounded or is kept."""
+    swept = " ".join(upkeep._COUNT.values())
+    bounded = {
+        "saml_certificate": "one in years; what renews them removes them",
+        "signing_key": "removed by the keys' own rotation",
+        "webhook": "as many as an operator makes",
+        "secret_key": "as many as an operator makes",
+    }
+    for table in table_finder(list(database.TABLES)):
+        name = table._meta.tablename
+        if "expires_at" in {column._meta.name for column in table._meta.columns}:
+            assert f"FROM {name} " in swept or name in bounded, name
 
 
 async def test_sessions_that_have_long_expired_go_and_those_that_live_stay(services, named, clock):

@@ -20,7 +20,8 @@ _SHOWN = (
     "details"
 )
 _ADDRESS_HAS = "lower(COALESCE(address, '')) LIKE {} ESCAPE '!'"
-_ACTOR_HAS = "lower(COALESCE(CAST(actor_id AS TEXT), '')) LIKE {} ESCAPE '!'"
+_WHO = "CASE WHEN actor_kind = 'anonymous' THEN subject_id ELSE actor_id END"
+_ACTOR_HAS = f"lower(COALESCE(CAST({_WHO} AS TEXT), '')) LIKE {{}} ESCAPE '!'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +65,7 @@ class AuditFilter:
         types: One of these.
         after: Later than.
         before: Earlier than.
-        actor_has: A part of the actor's id.
+        actor_has: A part of the actor's id; of the subject's where nobody was signed in yet.
         address_has: A part of the client's address.
         search: A part of either.
     """

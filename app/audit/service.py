@@ -42,6 +42,8 @@ Event = Literal[
     "jwt_template_updated",
     "login_failure",
     "login_success",
+    "password_login_succeeded",
+    "passcode_login_final_succeeded",
     "passkey_created",
     "passkey_deleted",
     "passkey_registration_failed",
@@ -90,7 +92,11 @@ RETURNING id
 _SWEPT_AT_ONCE = 500
 _MASKED = ("address", "email", "email_address", "username")
 _USER_AGENT_KEPT = 400
-_LOGINS = {"login_success": "success", "login_failure": "failure"}
+_LOGINS = {
+    "login_success": "success",
+    "login_failure": "failure",
+    "thirdparty_signin_signup_failed": "failure",
+}
 _log = logging.getLogger("sekisho.audit")
 
 
@@ -120,11 +126,10 @@ class AuditLog:
         was undone.
         """
         kind, actor_id = _who(actor)
-        shown = self._masked(details or {})
+        flow = {"flow_id": str(actor.flow_id)} if actor.flow_id else {}
+        shown = self._masked({**(details or {}), **flow})
         if event in _LOGINS:
-            method = shown.get("mfa_method") if event == "login_failure" else None
-            used = method or shown.get("login_method")
-            after_commit(partial(self.metrics.login, used, _LOGINS[event]))
+            after_commit(partial(self.metrics.login, _method(event, shown), _LOGINS[event]))
         if self.config.storage.enabled:
             origin = actor.origin
             await fetch(
@@ -146,7 +151,7 @@ class AuditLog:
 
     async def sweep(self) -> None:
         """Delete the records whose time is over, the oldest first and a part at a time."""
-        if not self.config.retention:
+        if self.config.retention.total_seconds() <= 0:
             return
         over = self.clock() - self.config.retention
         while len(await fetch(_SWEEP, over, _SWEPT_AT_ONCE)) == _SWEPT_AT_ONCE:
@@ -174,6 +179,14 @@ class AuditLog:
         if not self.config.mask:
             return details
         return {k: mask(v) if k in _MASKED and v else v for k, v in details.items()}
+
+
+def _method(event: Event, details: dict[str, Any]) -> object:
+    """Say by what somebody has signed in, or by what they could not."""
+    if event == "thirdparty_signin_signup_failed":
+        return "third_party"
+    second = details.get("mfa_method") if event == "login_failure" else None
+    return second or details.get("login_method")
 
 
 def mask(value: str) -> str:

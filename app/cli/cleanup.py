@@ -5,6 +5,7 @@ from dataclasses import asdict
 import click
 
 from app.assembly import Services
+from app.cli.output import progress
 from app.cli.session import State, json_option, show, with_services
 from app.upkeep import TABLES, Removed, clean, leftovers
 
@@ -28,7 +29,12 @@ def cleanup(state: State, tables: str, run: bool, as_json: bool) -> None:
 
     async def work(services: Services) -> list[Removed]:
         chosen = [one for one in leftovers(services) if not wanted or one.name in wanted]
-        return [await clean(services, one, run=run) for one in chosen]
+        done = []
+        with progress("removing" if run else "counting", "tables") as moved:
+            for number, one in enumerate(chosen):
+                moved(number, len(chosen))
+                done.append(await clean(services, one, run=run))
+        return done
 
     done = with_services(state, work)
     lines = [f"{one.table:<22} {one.removed if run else one.found}" for one in done]

@@ -11,14 +11,18 @@ import click
 import yaml
 from msgspec import Struct
 
+from app.cli.editors import file_schema
+from app.cli.output import force_option, target_option, written
 from app.cli.session import Refused, State, json_option
 from app.cli.session import show as show_outcome
 from app.config import Config, ConfigurationRefused, Secret, Setting, read, settings
-from app.config import schema as config_schema
 from app.config import show as shown
 from app.config.load import plain
 from app.config.moved import MOVED, UNUSED
 from app.graphql import printed_schema
+from app.http.listener import Name
+from app.rest import document
+from app.transfer import schema_of
 
 
 @click.group()
@@ -62,7 +66,7 @@ def check(state: State, as_json: bool) -> None:
 @config.command(name="schema")
 def schema_of_config() -> None:
     """Print the JSON Schema of the configuration file, for editors."""
-    click.echo(json.dumps(config_schema(), indent=2))
+    click.echo(json.dumps(file_schema(), indent=2))
 
 
 @config.command()
@@ -73,13 +77,52 @@ def reference() -> None:
 
 @click.group()
 def schema() -> None:
-    """Print the schema of the GraphQL API."""
+    """Print the schemas of the APIs, and those for editors."""
 
 
 @schema.command(name="print")
 def print_() -> None:
     """Print the GraphQL schema, guards included."""
     click.echo(printed_schema(), nl=False)
+
+
+@schema.command()
+@click.option(
+    "--listener",
+    type=click.Choice(["admin", "public"]),
+    default="admin",
+    show_default=True,
+    help="Whose endpoints are described.",
+)
+def openapi(listener: Name) -> None:
+    """Print the OpenAPI 3.1 description of a listener's JSON endpoints."""
+    click.echo(json.dumps(document(listener), indent=2, sort_keys=True, ensure_ascii=False))
+
+
+@schema.group()
+def generate() -> None:
+    """Write a JSON Schema, for editors."""
+
+
+@generate.command(name="config")
+@target_option
+@force_option
+def generate_config(output: str, force: bool) -> None:
+    """Write the JSON Schema of the configuration file."""
+    _write_schema(file_schema(), output, force=force)
+
+
+@generate.command(name="import")
+@target_option
+@force_option
+def generate_import(output: str, force: bool) -> None:
+    """Write the JSON Schema of a file to import, in Hanko's format."""
+    _write_schema(schema_of("hanko"), output, force=force)
+
+
+def _write_schema(value: dict[str, Any], output: str, *, force: bool) -> None:
+    with written(output, force=force) as write:
+        write(f"{json.dumps(value, indent=2)}\n".encode())
 
 
 _INTRODUCTION = """\

@@ -13,6 +13,7 @@ from app.errors import IdentityError
 from app.persistence import Migrations, connect, disconnect
 
 T = TypeVar("T")
+_ASK_EVERY = 1.0
 
 
 @click.group()
@@ -53,6 +54,18 @@ def down(state: State, steps: int, yes: bool, as_json: bool) -> None:
 @migrate.command()
 @json_option
 @click.pass_obj
+def wait(state: State, as_json: bool) -> None:
+    """Wait until no migration is missing.
+
+    For servers that start while somebody else applies them; it changes nothing itself.
+    """
+    _with_migrations(state, _until_current)
+    show({"current": True}, as_json=as_json, text="nothing is missing")
+
+
+@migrate.command()
+@json_option
+@click.pass_obj
 def status(state: State, as_json: bool) -> None:
     """List every migration and when it was applied."""
     steps = _with_migrations(state, Migrations.status)
@@ -63,6 +76,14 @@ def status(state: State, as_json: bool) -> None:
 
 def _moment(applied_at: datetime | None) -> str:
     return applied_at.isoformat(timespec="seconds") if applied_at else "missing"
+
+
+async def _until_current(migrations: Migrations) -> None:
+    if await migrations.is_current():
+        return
+    click.echo("waiting for migrations that are missing", err=True)
+    while not await migrations.is_current():  # noqa: ASYNC110  # another process ends this
+        await asyncio.sleep(_ASK_EVERY)
 
 
 def _with_migrations(state: State, work: Callable[[Migrations], Awaitable[T]]) -> T:

@@ -6,27 +6,32 @@ from pathlib import Path
 import click
 
 from app import __version__
-from app.cli import (
-    cleanup,
-    configuration,
-    database,
-    flows,
-    jwk,
-    keys,
-    mail,
-    running,
-    saml,
-    sessions,
-    user,
-    webhook,
-)
-from app.cli.reference import Sections, leaves, reference
+from app.cli.reference import Sections
 from app.cli.session import Refused, State, json_option, show
 
 _FILE = click.Path(path_type=Path, dir_okay=False)
 
 
-@click.group(cls=Sections, context_settings={"help_option_names": ["-h", "--help"]})
+def _named_after(context: click.Context, _: click.Parameter, file: Path | None) -> None:
+    """Take the file that is named after the command, as the reference's command line has it."""
+    if file is not None:
+        context.obj = State(file)
+
+
+_FILE_AFTER = click.Option(
+    ["--config", "config_file"],
+    type=_FILE,
+    expose_value=False,
+    callback=_named_after,
+    help="A YAML file, as it can be named before the command.",
+)
+
+
+@click.group(
+    cls=Sections,
+    option=_FILE_AFTER,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
 @click.option(
     "--config",
     "config_file",
@@ -47,36 +52,18 @@ def version(as_json: bool) -> None:
     show({"version": __version__}, as_json=as_json, text=__version__)
 
 
-sekisho.add("Running", running.serve, running.isready, database.migrate, cleanup.cleanup)
-sekisho.add("Users and sessions", user.user, sessions.jwt)
-sekisho.add("Keys", keys.key, jwk.jwk, saml.saml)
-sekisho.add("Messages", mail.mail, webhook.webhook)
+sekisho.add("Running", serve="running", isready="readiness", migrate="database", cleanup="cleanup")
+sekisho.add("Users and sessions", user="user", jwt="sessions")
+sekisho.add("Keys", key="keys", jwk="jwk", saml="saml", siwa="siwa")
+sekisho.add("Messages", mail="mail", webhook="webhook")
 sekisho.add(
     "Settings and schemas",
-    configuration.config,
-    configuration.schema,
-    flows.flow,
-    reference,
-    version,
+    config="configuration",
+    schema="configuration",
+    flow="flows",
+    reference="reference",
+    version="main",
 )
-
-
-def _named_after(context: click.Context, _: click.Parameter, file: Path | None) -> None:
-    """Take the file that is named after the command, as the reference's command line has it."""
-    if file is not None:
-        context.obj = State(file)
-
-
-for _, leaf in leaves(sekisho):
-    leaf.params.append(
-        click.Option(
-            ["--config", "config_file"],
-            type=_FILE,
-            expose_value=False,
-            callback=_named_after,
-            help="A YAML file, as it can be named before the command.",
-        )
-    )
 
 
 def main() -> None:

@@ -1,6 +1,7 @@
 """The help of the whole command line: in sections on a terminal, and as a page of Markdown."""
 
 from collections.abc import Iterator
+from importlib import import_module
 
 import click
 
@@ -18,33 +19,67 @@ the standard error. Long work shows its progress on a terminal.
 | 0 | Done |
 | 1 | Refused, with one sentence for each reason |
 | 2 | Misused: no such command, option or argument |
-| 3 | Done in part: some entries of an import were refused |
+| 3 | Done in part: some entries of an import or a conversion were refused |
 | 130 | Interrupted |"""
 _EVERYWHERE = ("help", "config_file", "as_json", "version")
 _HEAD = "| Option | Meaning |\n| --- | --- |"
 
 
 class Sections(click.Group):
-    """A group whose help lists its commands in sections."""
+    """A group whose help lists its commands in sections, each loaded when it is asked for.
 
-    def __init__(self, **settings: object) -> None:
+    A health check runs every few seconds and must not load the whole product.
+
+    Attributes:
+        sections: For each section the names of its commands, each with the module that it is in.
+        option: What every command can be given beside its own.
+    """
+
+    def __init__(self, *, option: click.Option, **settings: object) -> None:
         super().__init__(**settings)  # type: ignore[arg-type]  # click's own
-        self.sections: dict[str, list[click.Command]] = {}
+        self.sections: dict[str, dict[str, str]] = {}
+        self.option = option
 
-    def add(self, section: str, *commands: click.Command) -> None:
-        """Add commands to a section."""
-        for command in commands:
-            self.add_command(command)
-            self.sections.setdefault(section, []).append(command)
+    def add(self, section: str, **modules: str) -> None:
+        """Add commands to a section: the name of each, and the module of `app.cli` that has it."""
+        self.sections[section] = modules
+
+    def load(self) -> dict[str, click.Command]:
+        """Load every command, and give them by their names."""
+        return {
+            name: self._load(name, module)
+            for modules in self.sections.values()
+            for name, module in modules.items()
+        }
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's own
+        """List the names of the commands, section by section."""
+        return [name for modules in self.sections.values() for name in modules]
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """Load a command."""
+        for modules in self.sections.values():
+            if cmd_name in modules:
+                return self._load(cmd_name, modules[cmd_name])
+        return None
 
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002  # click's own
         """Write the commands, section by section."""
-        width = max(len(name) for name in self.commands)
+        commands = self.load()
+        width = max(len(name) for name in commands)
         limit = formatter.width - width - 6
-        for section, commands in self.sections.items():
-            rows = [(str(c.name).ljust(width), c.get_short_help_str(limit)) for c in commands]
+        for section, modules in self.sections.items():
+            rows = [(n.ljust(width), commands[n].get_short_help_str(limit)) for n in modules]
             with formatter.section(section):
                 formatter.write_dl(rows)
+
+    def _load(self, name: str, module: str) -> click.Command:
+        if name not in self.commands:
+            command: click.Command = getattr(import_module(f"app.cli.{module}"), name)
+            for _, leaf in leaves(command):
+                leaf.params.append(self.option)
+            self.add_command(command)
+        return self.commands[name]
 
 
 @click.command()
@@ -61,15 +96,17 @@ def leaves(command: click.Command, *path: str) -> Iterator[tuple[tuple[str, ...]
     if not isinstance(command, click.Group):
         yield path, command
         return
-    for name, child in command.commands.items():
+    children = command.load() if isinstance(command, Sections) else command.commands
+    for name, child in children.items():
         yield from leaves(child, *path, name)
 
 
 def _sections(root: Sections) -> Iterator[str]:
-    for section, commands in root.sections.items():
+    commands = root.load()
+    for section, modules in root.sections.items():
         yield f"## {section}"
-        for command in commands:
-            for path, leaf in leaves(command, "sekisho", str(command.name)):
+        for name in modules:
+            for path, leaf in leaves(commands[name], "sekisho", name):
                 yield from _command(path, leaf)
 
 

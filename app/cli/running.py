@@ -1,23 +1,23 @@
-"""Running the server, and asking whether it runs."""
+"""Running the server."""
 
 import asyncio
 import contextlib
-import http.client
 import json
 import logging
 import socket
 import sys
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from dataclasses import replace
+from logging.handlers import MemoryHandler
 from types import ModuleType
-from typing import Any, cast
-from urllib.parse import urlsplit
+from typing import Any
 
 import click
 
 from app import logs
 from app.access import ALL_SCOPES, SYSTEM
 from app.assembly import Services, assemble
-from app.cli.session import Refused, State, json_option, show
+from app.cli.session import Refused, State
 from app.config import Config
 from app.errors import IdentityError
 from app.http.listener import Name
@@ -25,6 +25,7 @@ from app.persistence import exclusive, transaction
 from app.secretkeys import NewSecretKey
 from app.server import address_of, listening
 from app.server import serve as run_server
+from app.telemetry import tracer_of
 
 uvloop: ModuleType | None
 try:
@@ -38,8 +39,8 @@ LISTENERS: dict[str, tuple[Name, ...]] = {
     "all": ("public", "admin"),
 }
 _log = logging.getLogger(__name__)
-_TIMEOUT = 5
 _CLOSING = 2
+_MOST_HELD = 1_000
 
 
 @click.command()
@@ -57,31 +58,6 @@ def serve(state: State, which: str) -> None:
         raise Refused(error.message) from None
 
 
-@click.command()
-@click.argument("which", type=click.Choice(["public", "admin"]), default="public")
-@json_option
-@click.pass_obj
-def isready(state: State, which: str, as_json: bool) -> None:
-    """Ask a running server whether it is ready.
-
-    The exit status is the answer: 0 if it is, 1 if it is not or does not answer.
-    """
-    config = state.config()
-    host, port = address_of(config, cast("Name", which))
-    connection = http.client.HTTPConnection(host or "127.0.0.1", port, timeout=_TIMEOUT)
-    try:
-        known = urlsplit(config.server.public.url).netloc
-        connection.request("GET", "/health/ready", headers={"Host": known})
-        status = connection.getresponse().status
-    except (OSError, http.client.HTTPException) as error:
-        raise Refused(f"the {which} listener does not answer on port {port}") from error
-    finally:
-        connection.close()
-    if status != http.client.OK:
-        raise Refused(f"the {which} listener is not ready")
-    show({"ready": True, "listener": which}, as_json=as_json, text="ready")
-
-
 def _run(work: Coroutine[Any, Any, None]) -> None:
     """Run on uvloop where it is to be had."""
     loop = uvloop.new_event_loop if uvloop is not None else None
@@ -90,17 +66,35 @@ def _run(work: Coroutine[Any, Any, None]) -> None:
 
 
 async def _serve(config: Config, sockets: dict[Name, socket.socket]) -> None:
-    services = assemble(config)
+    traces = config.telemetry.traces
+    tracer = tracer_of(enabled=traces.enabled, trust_callers=traces.trust_callers)
+    services = replace(assemble(config), tracer=tracer)
     try:
-        applied = await services.open()
-        secret = await _first_key(services)
-        click.echo(_greeting(config, tuple(sockets), applied, secret))
-        sys.stdout.flush()
+        with _records_held():
+            applied = await services.open()
+            secret = await _first_key(services)
+            click.echo(_greeting(config, tuple(sockets), applied, secret))
+            sys.stdout.flush()
         await run_server(services, sockets)
     finally:
         with contextlib.suppress(TimeoutError):  # whatever holds the database, we end
             async with asyncio.timeout(_CLOSING):
                 await services.close()
+
+
+@contextlib.contextmanager
+def _records_held() -> Iterator[None]:
+    """Let the audit records of a start follow what is printed for a person, not cut into it."""
+    records = logging.getLogger(logs.AUDIT)
+    handlers = records.handlers[:]
+    held = [MemoryHandler(_MOST_HELD, logging.CRITICAL, target=one) for one in handlers]
+    records.handlers[:] = held
+    try:
+        yield
+    finally:
+        records.handlers[:] = handlers
+        for one in held:
+            one.close()
 
 
 async def _first_key(services: Services) -> str | None:

@@ -6,14 +6,16 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
 from app import logs
-from app.assembly import Services, assemble
 from app.config import Config, Reading, read
 from app.errors import IdentityError
+
+if TYPE_CHECKING:  # the whole product, which a health check need not load
+    from app.assembly import Services
 
 T = TypeVar("T")
 
@@ -48,12 +50,14 @@ class State:
             raise Refused(error.message) from None
 
 
-def with_services(state: State, work: Callable[[Services], Awaitable[T]]) -> T:
+def with_services(state: State, work: "Callable[[Services], Awaitable[T]]") -> T:
     """Do *work* with services that are connected, migrated and closed again.
 
     Raises:
         Refused: The services cannot be opened, or the work was refused.
     """
+    from app.assembly import assemble  # noqa: PLC0415  # see above
+
     config = state.config()
     logs.configure("WARNING")
 

@@ -1,5 +1,6 @@
 """Session tokens from the command line, whose operator is trusted."""
 
+from typing import Any
 from uuid import UUID
 
 import click
@@ -20,14 +21,19 @@ def jwt() -> None:
 @json_option
 @click.pass_obj
 def create(state: State, user_id: UUID, as_json: bool) -> None:
-    """Begin a session for a user and print its token."""
+    """Begin a session for a user and print its token.
 
-    async def work(services: Services) -> Issued:
-        return await services.sessions.issue(SYSTEM, user_id)
+    With --json it tells what the token claims as well.
+    """
 
-    issued = with_services(state, work)
+    async def work(services: Services) -> tuple[Issued, dict[str, Any]]:
+        issued = await services.sessions.issue(SYSTEM, user_id)
+        return issued, (await services.sessions.tokens.read(issued.token)).claims
+
+    issued, claims = with_services(state, work)
     shown = {
         "token": issued.token,
+        "claims": claims,
         "session_id": issued.session.id,
         "expires_at": issued.expires_at,
         "session_expires_at": issued.session.expires_at,

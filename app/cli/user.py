@@ -3,14 +3,10 @@
 The exit status is 0 where all was done, 1 where nothing was, 3 where some entries were not.
 """
 
-import gc
 import os
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from functools import partial
-from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 import click
@@ -18,15 +14,23 @@ import click
 from app import strictjson
 from app.access import SYSTEM
 from app.assembly import Services
-from app.cli.session import Refused, State, json_option, show, with_services
-from app.transfer import Format, OnConflict, Outcome, Problem, Wishes, made_up, schema_of
+from app.cli.convert import convert
+from app.cli.output import STDOUT, Write, force_option, progress, target_option, written
+from app.cli.session import State, json_option, show, with_services
+from app.transfer import (
+    Format,
+    OnConflict,
+    Outcome,
+    Problem,
+    Wishes,
+    collect_seldom,
+    made_up,
+    schema_of,
+)
 
 SOME_REFUSED = 3
 _SHOWN = 20
-_STDOUT = "-"
-
-
-Write = Callable[[bytes], object]
+_TOLD_EVERY = 1_000
 
 
 @click.group()
@@ -35,14 +39,6 @@ def user() -> None:
 
 
 _source = click.argument("file", type=click.File("rb"))
-_target = click.option(
-    "-o",
-    "--output",
-    default=_STDOUT,
-    type=click.Path(dir_okay=False, allow_dash=True),
-    help="Where to; without it, or for -, to standard output.",
-)
-_force = click.option("--force", is_flag=True, help="Write over a file that is there.")
 _on_conflict = click.option(
     "--on-conflict",
     type=click.Choice(["fail", "skip", "update"]),
@@ -103,8 +99,8 @@ def validate(state: State, file: BinaryIO, on_conflict: str, as_json: bool) -> N
 
 
 @user.command()
-@_target
-@_force
+@target_option
+@force_option
 @click.option("--sessions", is_flag=True, help="Write sessions and trusted devices too.")
 @json_option
 @click.pass_obj
@@ -116,7 +112,7 @@ def export(state: State, output: str, force: bool, sessions: bool, as_json: bool
     """
 
     async def work(services: Services, *, write: Write) -> int:
-        with _bar("exporting", "users") as moved:
+        with progress("exporting", "users") as moved:
 
             async def part(content: bytes, written: int, users: int) -> None:
                 write(content)
@@ -124,14 +120,14 @@ def export(state: State, output: str, force: bool, sessions: bool, as_json: bool
 
             return await services.exporter.run(SYSTEM, part, with_sessions=sessions)
 
-    with _written(output, force=force) as write:
+    with written(output, force=force) as write:
         users = with_services(state, partial(work, write=write))
     _tell({"users": users, "file": output}, f"exported {users} users", output, as_json=as_json)
 
 
 @user.command()
-@_target
-@_force
+@target_option
+@force_option
 @click.option(
     "-c", "--count", type=click.IntRange(0), default=10, show_default=True, help="How many."
 )
@@ -139,9 +135,11 @@ def export(state: State, output: str, force: bool, sessions: bool, as_json: bool
 @json_option
 def generate(output: str, force: bool, count: int, kind: str, as_json: bool) -> None:
     """Make up users, to try an import with."""
-    with _written(output, force=force) as write:
-        for part in made_up(count, cast("Format", kind)):
+    with written(output, force=force) as write, progress("making up", "users") as moved:
+        for number, part in enumerate(made_up(count, cast("Format", kind))):
             write(part)
+            if not number % _TOLD_EVERY:
+                moved(number, count)
     _tell({"users": count, "file": output}, f"made up {count} users", output, as_json=as_json)
 
 
@@ -168,8 +166,8 @@ async def _import(
     wishes: Wishes,
     note: Callable[[Problem], None],
 ) -> Outcome:
-    gc.freeze()  # what was loaded so far is not looked through again while users stream by
-    with _bar("importing", "bytes") as moved:
+    collect_seldom()
+    with progress("importing", "bytes") as moved:
         return await services.importer.run(
             SYSTEM,
             file,
@@ -237,50 +235,8 @@ def _summary(outcome: Outcome, *, is_trial: bool = False) -> str:
 
 def _tell(value: dict[str, Any], text: str, output: str, *, as_json: bool) -> None:
     """Say what was written, unless it went where this would go."""
-    if output != _STDOUT:
+    if output != STDOUT:
         show(value, as_json=as_json, text=f"{text} to {output}")
 
 
-@contextmanager
-def _written(output: str, *, force: bool) -> Iterator[Write]:
-    """Write a file for nobody else to read, and put it in its place when it is whole.
-
-    Raises:
-        Refused: It is there already.
-    """
-    if output == _STDOUT:
-        yield sys.stdout.buffer.write
-        sys.stdout.buffer.flush()
-        return
-    place = Path(output)
-    if place.exists() and not force:
-        raise Refused(f"{output} is there already; --force writes over it")
-    handle, draft = tempfile.mkstemp(dir=place.parent, prefix=f".{place.name}.")
-    try:
-        with os.fdopen(handle, "wb") as file:
-            yield file.write
-            file.flush()
-            os.fsync(file.fileno())
-        Path(draft).replace(place)
-    finally:
-        Path(draft).unlink(missing_ok=True)
-
-
-@contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[[int, int | None], None]]:
-    """Show on a terminal how far it is."""
-    from rich.console import Console  # noqa: PLC0415  # servers need not load it
-    from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn  # noqa: PLC0415
-
-    columns = (
-        TextColumn("{task.description}"),
-        BarColumn(),
-        TextColumn(f"{{task.completed:,}} {unit}"),
-        TimeRemainingColumn(),
-    )
-    console = Console(stderr=True)
-    with Progress(
-        *columns, console=console, transient=True, disable=not console.is_terminal
-    ) as bar:
-        task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+user.add_command(convert)

@@ -210,6 +210,8 @@ def _spans(config: Config, refuse: Refuse) -> None:
         refuse("session.access_token_lifespan must be at least 1m and below session.lifespan, or 0")
     if config.session.idle_timeout.total_seconds() < 0:
         refuse("session.idle_timeout must not be negative")
+    if config.audit_log.retention.total_seconds() < 0:
+        refuse("audit_log.retention must not be negative; 0 keeps records for good")
     if config.username.min_length > config.username.max_length:
         refuse("username.min_length is above username.max_length")
 

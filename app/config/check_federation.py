@@ -66,6 +66,8 @@ def _ways_in(config: Config, refuse: Refuse) -> None:
 def _redirects(settings: ThirdParty, refuse: Refuse) -> None:
     if not is_web(settings.redirect_url):
         refuse("third_party.redirect_url must be an absolute http or https URL")
+    if set(settings.callback_of("")) & set("{}"):
+        refuse("third_party.redirect_url may hold {provider} at its end alone")
     if not is_web(settings.error_redirect_url):
         refuse("third_party.error_redirect_url must be an absolute http or https URL")
     if settings.default_redirect_url and not is_web(settings.default_redirect_url):
@@ -119,13 +121,32 @@ def _custom(name: str, provider: CustomProvider, refuse: Refuse) -> None:
 
 
 def _endpoints(name: str, provider: CustomProvider, http: bool, refuse: Refuse) -> None:  # noqa: FBT001  # a fact, no switch
-    needed = ("authorization_endpoint", "token_endpoint", "userinfo_endpoint")
-    for member in ("issuer",) if provider.use_discovery else needed:
+    if provider.jwks_uri:
+        _keys(name, provider, refuse)
+    for member in _needed(provider):
         url = getattr(provider, member)
         if not url:
             refuse(f"{name} needs {member} while it is enabled")
         elif not is_web(url) or not (http or url.startswith("https:")):
             refuse(f"{name}.{member} must be an absolute https URL")
+
+
+def _needed(provider: CustomProvider) -> tuple[str, ...]:
+    """Name the URLs that a provider needs; one that has keys tells the user's data in ID tokens."""
+    if provider.use_discovery:
+        return ("issuer",)
+    endpoints = ("authorization_endpoint", "token_endpoint")
+    if not provider.jwks_uri:
+        return (*endpoints, "userinfo_endpoint")
+    asked = ("userinfo_endpoint",) if provider.userinfo_endpoint else ()
+    return (*endpoints, "issuer", "jwks_uri", *asked)
+
+
+def _keys(name: str, provider: CustomProvider, refuse: Refuse) -> None:
+    if provider.use_discovery:
+        refuse(f"{name}.jwks_uri is for a provider without use_discovery, which tells it")
+    if "openid" not in provider.scopes:
+        refuse(f"{name}.jwks_uri needs the scope openid: without it there are no ID tokens")
 
 
 def _allows_http(config: Config) -> bool:

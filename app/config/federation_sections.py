@@ -7,6 +7,9 @@ from msgspec import field
 from app.config.section import Section, about
 from app.config.values import Secret
 
+OWN_CALLBACK = "/{provider}"
+"""The end of `third_party.redirect_url` where each provider has a callback of its own."""
+
 
 def _no_secret() -> Secret:
     return Secret("")
@@ -114,8 +117,8 @@ class CustomProvider(Section, frozen=True):
     scopes: Annotated[
         list[str],
         about(
-            "Scopes that are asked for. `openid`, together with discovery, makes it a provider of "
-            "OpenID Connect, whose ID tokens are checked."
+            "Scopes that are asked for. `openid`, together with discovery or `jwks_uri`, makes it "
+            "a provider of OpenID Connect, whose ID tokens are checked."
         ),
     ] = []
     use_discovery: Annotated[
@@ -125,6 +128,10 @@ class CustomProvider(Section, frozen=True):
     authorization_endpoint: Annotated[str, about("Where browsers are sent to.")] = ""
     token_endpoint: Annotated[str, about("Where codes are exchanged.")] = ""
     userinfo_endpoint: Annotated[str, about("Where the user's data are.")] = ""
+    jwks_uri: Annotated[
+        str,
+        about("Where its keys are, without discovery; with `issuer` its ID tokens are checked."),
+    ] = ""
     allow_linking: Annotated[
         bool,
         about("Let an identity join the account that has its address, verified at both places."),
@@ -159,14 +166,18 @@ class CustomProvider(Section, frozen=True):
     @property
     def is_oidc(self) -> bool:
         """Say whether ID tokens are to be had, and keys to check them with."""
-        return self.use_discovery and "openid" in self.scopes
+        return "openid" in self.scopes and (self.use_discovery or bool(self.jwks_uri))
 
 
 class ThirdParty(Section, frozen=True):
     """Signing in at providers by OAuth and OpenID Connect."""
 
     redirect_url: Annotated[
-        str, about("Callback for providers: the public URL and `/thirdparty/callback`.")
+        str,
+        about(
+            "Callback for providers: the public URL and `/thirdparty/callback`. With `/{provider}` "
+            "after it each provider has a callback of its own, which takes no other's answers."
+        ),
     ] = ""
     error_redirect_url: Annotated[
         str, about("Where browsers are sent with `error` and `error_description`; always allowed.")
@@ -186,6 +197,17 @@ class ThirdParty(Section, frozen=True):
         dict[str, CustomProvider],
         about("Providers of your own by a key; the id is `custom_` and the key in lower case."),
     ] = field(default_factory=dict)
+
+    @property
+    def has_own_callbacks(self) -> bool:
+        """Say whether each provider has a callback of its own."""
+        return self.redirect_url.endswith(OWN_CALLBACK)
+
+    def callback_of(self, provider_id: str) -> str:
+        """Give the callback of a provider."""
+        if not self.has_own_callbacks:
+            return self.redirect_url
+        return self.redirect_url.removesuffix(OWN_CALLBACK) + f"/{provider_id}"
 
     def enabled_providers(self) -> list[str]:
         """Give the ids of the providers that are on: built-in ones, then own ones by their name."""

@@ -22,14 +22,12 @@ EventName = Literal[
     "session.delete.explicit.logout",
     "session.delete.explicit.revoke",
     "session.delete.admin.revoke",
+    "session.delete.passive.expire",
     "session.delete.passive.limit",
 ]
 """What happens, by the names that receivers know; a name never changes its meaning."""
 
 EVENTS: tuple[EventName, ...] = get_args(EventName)
-
-_NEVER = ("session.delete.passive.expire",)
-"""What the reference tells of and we do not; files that ask for it are to load."""
 
 
 def _with_those_above(name: str) -> list[str]:
@@ -37,7 +35,7 @@ def _with_those_above(name: str) -> list[str]:
     return [".".join(parts[:n]) for n in range(1, len(parts) + 1)]
 
 
-SUBSCRIBABLE = frozenset(name for event in (*EVENTS, *_NEVER) for name in _with_those_above(event))
+SUBSCRIBABLE = frozenset(name for event in EVENTS for name in _with_those_above(event))
 """What a hook may ask for: an event, or a name that stands for all whose first parts it is."""
 
 

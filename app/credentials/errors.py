@@ -100,6 +100,16 @@ class PasswordHashTooCostly(Invalid):
         super().__init__(path=("password_hash",))
 
 
+class PasswordExists(Conflict):
+    """The user has one, and it was not to be replaced."""
+
+    code = "password_exists"
+    message = "The user has a password already."
+
+    def __init__(self) -> None:
+        super().__init__(path=("user_id",))
+
+
 class PasswordNotFound(NotFound):
     """The user has none."""
 

@@ -5,7 +5,7 @@ browser made of them; between the two stands a challenge that works once (SEC-04
 ceremony is an outcome and not an error, so that its challenge stays taken and its record kept.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import timedelta
@@ -45,6 +45,7 @@ from app.credentials.passkey_values import (
     passkey_of,
     values_of,
 )
+from app.credentials.tables import WebAuthnCredentialRow
 from app.credentials.webauthn_challenges import Ceremony, Challenges, Purpose
 from app.credentials.webauthn_json import (
     AssertionResponse,
@@ -193,7 +194,7 @@ class Passkeys:
                 return await self._registration_refused(actor, user_id, "taken")
             await raise_stamp(user_id)
             event: Event = "security_key_created" if new.is_mfa_only else "passkey_created"
-            details = {"credential_id": new.credential_id, "format": new.attestation_type}
+            details = {kind: new.credential_id, "format": new.attestation_type}
             await self.audit.record(event, actor, subject=user_id, details=details)
         return Registered(passkey_of(rows[0]))
 
@@ -283,6 +284,19 @@ class Passkeys:
     async def list(self, user_id: UUID) -> list[Passkey]:
         """List a user's passkeys and security keys, oldest first; their number has a limit."""
         return [passkey_of(row) for row in await fetch(_LIST, user_id)]
+
+    async def of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Sequence[Passkey]]:
+        """Read the credentials of some users, in one statement, oldest first."""
+        if not user_ids:
+            return {}
+        rows = (
+            await WebAuthnCredentialRow.select()
+            .where(WebAuthnCredentialRow.user_id.is_in([*user_ids]))
+            .order_by(WebAuthnCredentialRow.created_at)
+            .order_by(WebAuthnCredentialRow.id)
+        )
+        mine = [passkey_of(row) for row in rows]
+        return {one: [key for key in mine if key.user_id == one] for one in user_ids}
 
     async def count_of(self, user_id: UUID) -> Counts:
         """Count a user's credentials, for whoever must not take away the last (SEC-037)."""

@@ -15,6 +15,7 @@ from argon2.low_level import Type, hash_secret
 from app.config import sections
 from app.credentials.errors import HashingOverloaded
 from app.credentials.password_formats import Argon2Hash, StoredHash, parse
+from app.telemetry import span
 
 T = TypeVar("T")
 
@@ -24,7 +25,7 @@ SALT_SIZE = 16
 
 _VERSION = 19  # Argon2 as RFC 9106 has it
 _MOST_THREADS = 4
-_NICENESS = 10
+_FURTHER_BACK, _FURTHEST_BACK = 10, 19
 
 
 class PasswordHasher:
@@ -51,7 +52,8 @@ class PasswordHasher:
         Raises:
             HashingOverloaded: The queue is full.
         """
-        return await self.run(lambda: self._hashed(password.encode()))
+        with span("password hash"):
+            return await self.run(lambda: self._hashed(password.encode()))
 
     async def matches(self, stored: StoredHash, password: bytes) -> bool:
         """Check a password.
@@ -60,7 +62,8 @@ class PasswordHasher:
             HashingOverloaded: The queue is full.
         """
         large = stored.memory > self._memory
-        return await self.run(lambda: stored.matches(password), alone=large)
+        with span("password check"):
+            return await self.run(lambda: stored.matches(password), alone=large)
 
     async def match_nobody(self, password: bytes) -> None:
         """Take as long as a check takes, where there is nothing to check (SEC-067).
@@ -68,7 +71,8 @@ class PasswordHasher:
         Raises:
             HashingOverloaded: The queue is full.
         """
-        await self.run(lambda: self._nobodys.matches(password))
+        with span("password check"):
+            await self.run(lambda: self._nobodys.matches(password))
 
     def is_weaker(self, stored: StoredHash) -> bool:
         """Say whether a hash falls short of what a new one would be (SEC-034)."""
@@ -148,4 +152,6 @@ def _cores() -> int:
 def _step_back() -> None:
     """Give way to the event loop; Linux alone knows priorities of single threads."""
     if sys.platform == "linux":
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), _NICENESS)
+        thread = threading.get_native_id()
+        niceness = os.getpriority(os.PRIO_PROCESS, thread) + _FURTHER_BACK
+        os.setpriority(os.PRIO_PROCESS, thread, min(niceness, _FURTHEST_BACK))

@@ -4,7 +4,7 @@ Hashing takes its time, so it is never done inside a transaction: `prepare` and 
 one is opened, `store` and `still_holds` are called inside it.
 """
 
-from collections.abc import Awaitable, Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
@@ -17,6 +17,7 @@ from app.config import sections
 from app.credentials.errors import (
     HashingOverloaded,
     PasswordBreached,
+    PasswordExists,
     PasswordGivenTwice,
     PasswordHashTooCostly,
     PasswordNotFound,
@@ -57,6 +58,14 @@ class PreparedPassword:
 
     hash: str = field(repr=False)
     imported: bool
+
+
+@dataclass(frozen=True, slots=True)
+class KeptPassword:
+    """The password of a user: everything but its hash. One that is changed is another."""
+
+    id: UUID
+    changed_at: datetime
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,10 +137,24 @@ class Passwords:
         row = await fetch_row(_FIND, user_id)
         return row is not None and row["id"] == verified.password_id
 
+    async def of(self, user_id: UUID) -> KeptPassword | None:
+        """Give the user's password without its hash, if there is one (SEC-017)."""
+        row = await fetch_row(_FIND, user_id)
+        return None if row is None else KeptPassword(row["id"], row["changed_at"])
+
+    async def of_all(self, user_ids: Sequence[UUID]) -> Mapping[UUID, KeptPassword]:
+        """Give the passwords of some users without their hashes; who has none is left out."""
+        if not user_ids:
+            return {}
+        rows = await PasswordRow.select(
+            PasswordRow.user_id, PasswordRow.id, PasswordRow.changed_at
+        ).where(PasswordRow.user_id.is_in([*user_ids]))
+        return {row["user_id"]: KeptPassword(row["id"], row["changed_at"]) for row in rows}
+
     async def changed_at(self, user_id: UUID) -> datetime | None:
         """Say when a user's password was last changed, or None where there is none."""
-        row = await fetch_row(_FIND, user_id)
-        return None if row is None else row["changed_at"]
+        found = await self.of(user_id)
+        return None if found is None else found.changed_at
 
     async def prepare(self, password: str, identifiers: Iterable[str] = ()) -> PreparedPassword:
         """Judge and hash a new password, before any transaction.
@@ -185,13 +208,14 @@ class Passwords:
             details = {"context": context}
             await self.audit.record("password_changed", actor, subject=user_id, details=details)
 
-    async def set(
+    async def set(  # noqa: PLR0913  # half of them may be left out
         self,
         actor: Actor,
         user_id: UUID,
         password: str,
         *,
         context: Context = "admin",
+        replaces: bool | None = None,
         then: Then | None = None,
     ) -> None:
         """Judge, hash and store a password.
@@ -201,14 +225,19 @@ class Passwords:
             user_id: Whose.
             password: As it was typed.
             context: On what occasion.
+            replaces: Whether it is to stand in place of another; None where it may or may not.
             then: What else happens with it or not at all, such as the end of sessions (SEC-027).
 
         Raises:
             NotFound: There is no such user.
+            PasswordExists, PasswordNotFound: The user has one, or none, against what is said.
             PasswordsDisabled, PasswordRefused, HashingOverloaded: See `prepare`.
         """
         prepared = await self.prepare(password, await self._identifiers(user_id))
-        await self._store(actor, user_id, prepared, context, then)
+        async with transaction():
+            if replaces is not None:
+                await self._require(user_id, present=replaces)
+            await self._store(actor, user_id, prepared, context, then)
 
     async def import_hash(
         self, actor: Actor, user_id: UUID, text: str, *, then: Then | None = None
@@ -248,7 +277,8 @@ class Passwords:
                 context: Context = "import" if prepared.imported else "admin"
                 await self.store(actor, user_id, prepared, context)
 
-        return await self.users.create(actor, new, then=store)
+        ways_in = {"password": True} if prepared is not None else {}
+        return await self.users.create(actor, new, then=store, ways_in=ways_in)
 
     async def delete(self, actor: Actor, user_id: UUID, *, then: Then | None = None) -> None:
         """Take a user's password away; whether another way in is left, who calls this knows.
@@ -284,6 +314,15 @@ class Passwords:
             await self.store(actor, user_id, prepared, context)
             if then is not None:
                 await then()
+
+    async def _require(self, user_id: UUID, *, present: bool) -> None:
+        """See that a user has a password, or has none, until the transaction ends."""
+        await _lock_user(user_id)
+        found = await self.of(user_id)
+        if present and found is None:
+            raise PasswordNotFound
+        if not present and found is not None:
+            raise PasswordExists
 
     async def _upgrade(self, user_id: UUID, row: Row, stored: StoredHash, text: str) -> None:
         """Make a weaker hash anew, unless the password is changed meanwhile or too many wait."""

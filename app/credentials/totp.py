@@ -1,5 +1,6 @@
 """Authenticator apps: TOTP secrets, one a user, sealed at rest (SEC-119)."""
 
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
@@ -10,6 +11,7 @@ from app.clock import Clock
 from app.credentials import qr, totp_codes
 from app.credentials.errors import TotpExists, TotpNotFound
 from app.credentials.guessing import Guesses, Paused
+from app.credentials.tables import TotpRow
 from app.credentials.trusted_devices import TrustedDevices
 from app.errors import NotFound
 from app.ids import new_id
@@ -163,6 +165,15 @@ class Totp:
         """Give the user's app, if there is one."""
         row = await fetch_row(_FIND, user_id)
         return None if row is None else Authenticator(row["id"], row["created_at"])
+
+    async def of_all(self, user_ids: Sequence[UUID]) -> Mapping[UUID, Authenticator]:
+        """Give the apps of some users, in one statement; who has none is left out."""
+        if not user_ids:
+            return {}
+        rows = await TotpRow.select(TotpRow.user_id, TotpRow.id, TotpRow.created_at).where(
+            TotpRow.user_id.is_in([*user_ids])
+        )
+        return {row["user_id"]: Authenticator(row["id"], row["created_at"]) for row in rows}
 
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Take the app away from the user; trusted devices end (SEC-059).

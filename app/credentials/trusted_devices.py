@@ -1,7 +1,7 @@
 """Trusted devices: browsers that need not show a second factor again (SEC-059)."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
@@ -12,9 +12,10 @@ from app.clock import Clock
 from app.config import sections
 from app.credentials import trusted_device_cookie
 from app.credentials.errors import TrustedDeviceNotFound
+from app.credentials.tables import TrustedDeviceRow
 from app.errors import NotFound
 from app.ids import new_id
-from app.persistence import fetch, fetch_row, transaction
+from app.persistence import Row, fetch, fetch_row, transaction
 
 MOST_DEVICES = 50
 _USER_AGENT_KEPT = 400
@@ -28,10 +29,6 @@ DELETE FROM trusted_device WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN
     SELECT id FROM trusted_device WHERE user_id = $1 ORDER BY created_at DESC, id DESC LIMIT $3))
 """
 _FIND = "SELECT user_id, expires_at FROM trusted_device WHERE digest = $1"
-_LIST = f"""
-SELECT {_COLUMNS} FROM trusted_device WHERE user_id = $1 AND expires_at > $2
-ORDER BY created_at DESC, id DESC
-"""
 _FORGET = "DELETE FROM trusted_device WHERE user_id = $1 AND id = $2 RETURNING id"
 _FORGET_ALL = "DELETE FROM trusted_device WHERE user_id = $1 RETURNING id"
 _SWEEP = "DELETE FROM trusted_device WHERE expires_at <= $1"
@@ -96,18 +93,27 @@ class TrustedDevices:
 
     async def of(self, user_id: UUID, cookie: str = "") -> Sequence[TrustedDevice]:
         """List the user's browsers, the newest first; *cookie* tells which one is asking."""
-        token = trusted_device_cookie.token_of(cookie, user_id)
-        current = _digest(token) if token else ""
-        return [
-            TrustedDevice(
-                id=row["id"],
-                user_agent=row["user_agent"],
-                created_at=row["created_at"],
-                expires_at=row["expires_at"],
-                is_current=row["digest"] == current,
-            )
-            for row in await fetch(_LIST, user_id, self.clock())
-        ]
+        return (await self.of_all([user_id], cookie))[user_id]
+
+    async def of_all(
+        self, user_ids: Sequence[UUID], cookie: str = ""
+    ) -> Mapping[UUID, Sequence[TrustedDevice]]:
+        """List the browsers of some users, in one statement, the newest first."""
+        found: dict[UUID, list[TrustedDevice]] = {user_id: [] for user_id in user_ids}
+        if not found:
+            return found
+        rows = (
+            await TrustedDeviceRow.select()
+            .where(TrustedDeviceRow.user_id.is_in([*found]))
+            .where(TrustedDeviceRow.expires_at > self.clock())
+            .order_by(TrustedDeviceRow.created_at, ascending=False)
+            .order_by(TrustedDeviceRow.id, ascending=False)
+        )
+        tokens = {user_id: trusted_device_cookie.token_of(cookie, user_id) for user_id in found}
+        current = {_digest(token) for token in tokens.values() if token}
+        for row in rows:
+            found[row["user_id"]].append(_device(row, is_current=row["digest"] in current))
+        return found
 
     async def forget(self, actor: Actor, user_id: UUID, device_id: UUID) -> None:
         """Trust one of the user's browsers no longer.
@@ -138,6 +144,16 @@ class TrustedDevices:
     async def sweep(self) -> None:
         """Remove the rows that have expired."""
         await fetch(_SWEEP, self.clock())
+
+
+def _device(row: Row, *, is_current: bool) -> TrustedDevice:
+    return TrustedDevice(
+        id=row["id"],
+        user_agent=row["user_agent"],
+        created_at=row["created_at"],
+        expires_at=row["expires_at"],
+        is_current=is_current,
+    )
 
 
 def _digest(token: str) -> str:

@@ -48,6 +48,10 @@ class AppleConnector:
         """Give the address that the browser is sent to."""
         return self.inner.authorization_url(start)
 
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the parameter `iss` of an answer."""
+        await self.inner.check_issuer(issuer)
+
     async def identify(self, answer: Answer) -> OutsideIdentity:
         """Exchange the code, check the ID token, and take the name that came with the code."""
         found = await self.inner.identify(answer)

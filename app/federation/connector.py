@@ -97,6 +97,14 @@ class Connector(Protocol):
     def authorization_url(self, start: Start) -> str:
         """Give the address that the browser is sent to; `get_ready` has run."""
 
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the parameter `iss` of an answer, of one that reports an error too (RFC 9207 §2.4).
+
+        Raises:
+            IssuerMismatch: It names another provider, or is missing where it has to be (SEC-079).
+            ProviderUnreachable: It cannot be known now.
+        """
+
     async def identify(self, answer: Answer) -> OutsideIdentity:
         """Redeem the code and read who it is, over the network.
 

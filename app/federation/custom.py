@@ -78,7 +78,7 @@ def _metadata(settings: CustomProvider, outbound: Outbound, clock: Clock) -> Met
             issuer=settings.issuer,
             authorization_endpoint=settings.authorization_endpoint,
             token_endpoint=settings.token_endpoint,
-            jwks_uri="",
+            jwks_uri=settings.jwks_uri,
             userinfo_endpoint=settings.userinfo_endpoint,
         )
     )

@@ -97,7 +97,7 @@ class _Maker:
     places: Places
 
     def custom(self, name: str, settings: CustomProvider) -> Connector:
-        uri = self.settings.redirect_url
+        uri = self.settings.callback_of(name)
         return custom.connector_of(name, settings, uri, self.outbound, self.clock)
 
     def built_in(self, name: str, settings: BuiltInProvider) -> Connector:
@@ -111,7 +111,7 @@ class _Maker:
         is_fixed = isinstance(place, Metadata)
         return OAuthConnector(
             provider=Provider(name, kind.display_name, settings.allow_linking),
-            client=self._client(settings, kind.scopes, sends_verifier=kind.sends_verifier),
+            client=self._client(name, settings, kind.scopes, sends_verifier=kind.sends_verifier),
             metadata=Fixed(place) if is_fixed else Discovered(place, self.outbound, self.clock),
             issuer=kind.issuer,
             ask=kind.ask,
@@ -122,7 +122,7 @@ class _Maker:
         keys = KeySet(self.outbound, self.clock)
         return OidcConnector(
             provider=Provider(name, kind.display_name, settings.allow_linking),
-            client=self._client(settings, kind.scopes),
+            client=self._client(name, settings, kind.scopes),
             metadata=Fixed(metadata),
             issuers=self._issuers(name, metadata),
             id_tokens=IdTokens(keys, self.clock, _SIGNED_WITH),
@@ -143,7 +143,12 @@ class _Maker:
         return TenantIssuers(metadata.issuer, [one.lower() for one in tenants])
 
     def _client(
-        self, settings: BuiltInProvider, scopes: tuple[str, ...], *, sends_verifier: bool = True
+        self,
+        name: str,
+        settings: BuiltInProvider,
+        scopes: tuple[str, ...],
+        *,
+        sends_verifier: bool = True,
     ) -> OAuthClient:
         parameters = {"prompt": settings.prompt} if settings.prompt else {}
         secret = settings.secret.reveal
@@ -155,7 +160,7 @@ class _Maker:
             outbound=self.outbound,
             client_id=settings.client_id,
             secret=secret,
-            redirect_uri=self.settings.redirect_url,
+            redirect_uri=self.settings.callback_of(name),
             scopes=asked if _OPENID in asked or _OPENID not in scopes else (_OPENID, *asked),
             parameters=parameters,
             sends_verifier=sends_verifier,

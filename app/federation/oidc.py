@@ -49,10 +49,15 @@ class OidcConnector:
         endpoint = self.metadata.known.authorization_endpoint
         return self.client.authorization_url(endpoint, start, nonce=True)
 
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the parameter `iss` of an answer."""
+        metadata = await self.metadata.learn()
+        check_issuer(issuer, self.issuers, required=metadata.sends_issuer)
+
     async def identify(self, answer: Answer) -> OutsideIdentity:
         """Exchange the code, check the ID token, and ask for the rest."""
-        metadata = await self.metadata.learn()
-        check_issuer(answer.issuer, self.issuers, required=metadata.sends_issuer)
+        await self.check_issuer(answer.issuer)
+        metadata = self.metadata.known
         tokens = await self.client.exchange(metadata.token_endpoint, answer)
         if tokens.id_token is None:
             raise UserDataUnusable

@@ -40,11 +40,15 @@ class OAuthConnector:
         """Give the address that the browser is sent to."""
         return self.client.authorization_url(self.metadata.known.authorization_endpoint, start)
 
+    async def check_issuer(self, issuer: str | None) -> None:
+        """Check the parameter `iss` of an answer."""
+        metadata = await self.metadata.learn()
+        check_issuer(issuer, OneIssuer(metadata.issuer), required=metadata.sends_issuer)
+
     async def identify(self, answer: Answer) -> OutsideIdentity:
         """Exchange the code and ask for the user's data."""
-        metadata = await self.metadata.learn()
-        issuers = OneIssuer(metadata.issuer)
-        check_issuer(answer.issuer, issuers, required=metadata.sends_issuer)
+        await self.check_issuer(answer.issuer)
+        metadata = self.metadata.known
         tokens = await self.client.exchange(metadata.token_endpoint, answer)
         claims = await self.ask(self.client, metadata, tokens)
         return identity_of(self.provider.id, self.issuer, claims)

@@ -99,6 +99,7 @@ class CallbackAnswer:
     """What a browser brings back from a provider; a field that did not come is empty.
 
     Attributes:
+        callback_of: The provider at whose own callback it came; empty at the one that all share.
         is_readable: Whether the query could be read at all.
     """
 
@@ -109,6 +110,7 @@ class CallbackAnswer:
     iss: str = ""
     user: str = field(default="", repr=False)
     browser_secret: str = field(default="", repr=False)
+    callback_of: str = ""
     is_readable: bool = True
 
 
@@ -136,6 +138,7 @@ class Federation:
     redirects: Redirects
     error_redirect_url: str
     audit: AuditLog
+    has_own_callbacks: bool = False
 
     @classmethod
     def of(  # noqa: PLR0913, PLR0917  # what it stands on
@@ -163,6 +166,7 @@ class Federation:
             redirects=Redirects((*third_party.allowed_redirect_urls, error_url)),
             error_redirect_url=error_url,
             audit=audit,
+            has_own_callbacks=third_party.has_own_callbacks,
         )
 
     def providers(self) -> Sequence[Provider]:
@@ -380,9 +384,12 @@ class Federation:
 
     async def _identify(self, pending: Pending, answer: CallbackAnswer) -> OutsideIdentity:
         """Ask the provider that the sign-in began with who it is (SEC-079)."""
+        if answer.callback_of != (pending.provider if self.has_own_callbacks else ""):
+            raise IssuerMismatch  # RFC 9700 §4.4.2.2
+        connector, issuer = self.connectors.get(pending.provider), answer.iss or None
         if answer.error:
+            await connector.check_issuer(issuer)
             raise ProviderRefused(answer.error, answer.error_description)
-        connector = self.connectors.get(pending.provider)
         if not answer.code:
             raise CodeMissing
         outside = await connector.identify(
@@ -390,7 +397,7 @@ class Federation:
                 code=answer.code,
                 code_verifier=pending.code_verifier,
                 nonce=pending.nonce,
-                issuer=answer.iss or None,
+                issuer=issuer,
                 user=answer.user or None,
             )
         )

@@ -15,6 +15,7 @@ import msgspec
 from msgspec import Struct
 
 from app.clock import Clock
+from app.federation.browsers import MARK
 from app.federation.errors import NonceUnknown, StateExpired, StateUnverified
 from app.federation.pkce import new_secret
 from app.keys import KeysUnreadable, Sealer
@@ -22,7 +23,7 @@ from app.persistence import fetch
 
 LIFETIME = timedelta(minutes=5)
 COOKIE = "hanko_thirdparty_state"
-"""The cookie with the browser's secret."""
+"""The cookie with the browser's secrets."""
 
 FlowKind = Literal["login", "registration", "profile", "token_exchange"]
 _LONGEST = 512
@@ -76,7 +77,8 @@ class States:
 
     async def keep(self, pending: Pending) -> Kept:
         """Keep a sign-in that begins."""
-        kept = Kept(new_secret(), new_secret())
+        state = new_secret()
+        kept = Kept(state, state[:MARK] + new_secret())
         await self._add(_digest("state", kept.state, kept.browser_secret), pending)
         return kept
 

@@ -14,6 +14,7 @@ from app.flows.errors import (
     TechnicalError,
     UsernameExists,
 )
+from app.flows.stash import Stash
 from app.flows.step import FlowEnds, Step
 from app.flows.whose import is_to_be_made
 from app.selfservice import Oneself
@@ -70,7 +71,7 @@ async def persist_verified(step: Step) -> None:
 
 
 async def _note_verified(step: Step, address: str) -> None:
-    details = {"email": address, "flow_id": str(step.flow_id)}
+    details = {"email": address}
     await step.domains.audit.record(
         "email_verified", step.actor, subject=step.stash.user_id, details=details
     )
@@ -122,11 +123,29 @@ async def create_user(step: Step) -> None:
     emails = (address,) if stash.email else ()
     new = NewUser(id=stash.user_id, emails=emails, profile=profile)
     try:
-        await domains.users.create(step.actor, new, then=lambda _: _keep_what_signs_in(step))
+        await domains.users.create(
+            step.actor,
+            new,
+            then=lambda _: _keep_what_signs_in(step),
+            ways_in=_what_signs_in(stash),
+        )
     except EmailTaken as taken:
         raise FlowEnds(EmailExists()) from taken
     except UsernameTaken as taken:
         raise FlowEnds(UsernameExists()) from taken
+
+
+def _what_signs_in(stash: Stash) -> dict[str, object]:
+    """Name what the registration has gathered, as the audit record does."""
+    found: dict[str, object] = {}
+    for content in stash.new_credentials:
+        new = msgspec.json.decode(content, type=NewCredential)
+        found["security_key" if new.is_mfa_only else "passkey"] = new.credential_id
+    if stash.new_password_hash:
+        found["password"] = True
+    if stash.otp_secret and stash.otp_step is not None:
+        found["otp_secret"] = True
+    return found
 
 
 async def _keep_what_signs_in(step: Step) -> None:

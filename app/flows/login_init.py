@@ -72,8 +72,7 @@ class ContinueWithLoginIdentifier(Action, frozen=True):
         return await self._go_on(step)
 
     async def _unknown(self, step: Step, error: InputError) -> Outcome:
-        details = {"flow_id": str(step.flow_id)}
-        await step.domains.audit.record("login_failure", step.actor, details=details)
+        await step.domains.audit.record("login_failure", step.actor)
         (one,) = self.inputs(step)
         return Refuse(FormDataInvalid(), {one.name: Problem(error)})
 

@@ -123,7 +123,7 @@ async def _sign_in(step: Step, found: Accepted) -> None:
 
 
 async def _unreadable(step: Step) -> Refused:
-    details = {"login_method": "passkey", "flow_id": str(step.flow_id)}
+    details = {"login_method": "passkey"}
     subject = step.stash.user_id
     await step.domains.audit.record("login_failure", step.actor, subject=subject, details=details)
     return Refused("unreadable")

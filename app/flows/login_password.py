@@ -62,6 +62,7 @@ class PasswordLogin(Action, frozen=True):
             return Refuse(FormDataInvalid(), {"password": Problem(ValueInvalid())})
         stash.login_method = "password"
         await prove(step)
+        await step.domains.audit.record("password_login_succeeded", step.actor, subject=user_id)
         return Move(no_back=True)
 
     async def _checked(self, step: Step) -> Verdict | Limited:
@@ -79,7 +80,7 @@ async def note_failure(step: Step, method: str) -> None:
     if step.stash.user_id is None:
         await step.domains.users.by_id(NOBODY)
         return
-    details = {"login_method": method, "flow_id": str(step.flow_id)}
+    details = {"login_method": method}
     await step.domains.audit.record(
         "login_failure", step.actor, subject=step.stash.user_id, details=details
     )

@@ -170,11 +170,7 @@ def _shown(step: Step, method: MfaMethod) -> Outcome:
 
 async def _note_failure(step: Step, method: MfaMethod) -> None:
     stash = step.stash
-    details = {
-        "login_method": stash.login_method,
-        "mfa_method": method,
-        "flow_id": str(step.flow_id),
-    }
+    details = {"login_method": stash.login_method, "mfa_method": method}
     await step.domains.audit.record(
         "login_failure", step.actor, subject=stash.user_id, details=details
     )

@@ -6,6 +6,7 @@ from typing import Annotated, ClassVar
 import msgspec
 from msgspec import Meta
 
+from app.audit import Event
 from app.credentials.guessing import Paused
 from app.credentials.passcodes import Binding, Exhausted, Matched, Wrong
 from app.flows.errors import (
@@ -150,16 +151,23 @@ async def _proved(step: Step) -> Outcome:
     if signs_in_by_mail(step):
         await void_what_came_before(step)
         await prove(step)
+        await _note_success(step)
     else:
         stash.has = msgspec.structs.replace(stash.has, emails=True)
         schedule_mfa_creation(step)
     return Move(no_back=True)
 
 
+async def _note_success(step: Step) -> None:
+    """Record that a code has shown who it is; a second factor may be still to come."""
+    event: Event = "passcode_login_final_succeeded"
+    await step.domains.audit.record(event, step.actor, subject=step.stash.user_id)
+
+
 async def _note_failure(step: Step) -> None:
     if step.stash.login_method is None:
         return
-    details = {"login_method": "passcode", "flow_id": str(step.flow_id)}
+    details = {"login_method": "passcode"}
     await step.domains.audit.record(
         "login_failure", step.actor, subject=step.stash.user_id, details=details
     )

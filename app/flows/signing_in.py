@@ -36,7 +36,7 @@ async def _sign_in(step: Step) -> None:
     await _refuse_what_is_too_little(step, user_id)
     amr = login_amr(stash)
     await _begin(step, user_id, amr)
-    details = {"login_method": stash.login_method, "flow_id": str(step.flow_id), "amr": list(amr)}
+    details: dict[str, object] = {"login_method": stash.login_method, "amr": list(amr)}
     if stash.third_party_provider:
         details["third_party_provider"] = stash.third_party_provider
     if stash.mfa_method is not None:

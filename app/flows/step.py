@@ -1,7 +1,7 @@
 """States and actions, and the step in which an action runs."""
 
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, ClassVar, TypeVar
 from uuid import UUID
@@ -12,6 +12,7 @@ from msgspec import Struct
 from app.access import Actor
 from app.config.sections import Config
 from app.errors import IdentityError
+from app.federation.browsers import BrowserSecrets
 from app.flows.domains import Domains
 from app.flows.inputs import Input
 from app.flows.outcomes import Back, Outcome
@@ -63,11 +64,13 @@ class FlowRequest:
         actor: Who asks; its session is the one that a new one replaces (SEC-026).
         language: The tag that mails are written in, as far as the client says.
         device_trust: The value of the device trust cookie, empty without one.
+        browser_secrets: The secrets of the sign-ins at providers that the browser has under way.
     """
 
     actor: Actor
     language: str = ""
     device_trust: str = ""
+    browser_secrets: BrowserSecrets = field(default_factory=BrowserSecrets, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,8 +134,8 @@ class Step:
 
     @property
     def actor(self) -> Actor:
-        """On whose behalf records are written."""
-        return self.request.actor
+        """On whose behalf records are written; they name the flow."""
+        return replace(self.request.actor, flow_id=self.flow_id)
 
     @property
     def language(self) -> str:

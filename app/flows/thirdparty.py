@@ -127,7 +127,8 @@ async def _get_ready(
 
 def _leave(step: Step, begun: Begun) -> Outcome:
     """Show where the browser is to go, and let it keep its secret (SEC-074)."""
-    step.set_cookie(Cookie(COOKIE, begun.browser_secret, int(LIFETIME.total_seconds())))
+    secrets = step.request.browser_secrets.having(begun.browser_secret)
+    step.set_cookie(Cookie(COOKIE, secrets.text, int(LIFETIME.total_seconds())))
     return Move(ThirdParty(redirect_url=begun.redirect_url))
 
 

@@ -1,18 +1,17 @@
 """What signed-in users change of their own account."""
 
-from datetime import datetime
-from enum import Enum
-from typing import Annotated, Self, cast
+from typing import Annotated, cast
 
 import strawberry
 
 from app.credentials.guessing import Paused
 from app.credentials.passcodes import Exhausted
-from app.credentials.passkey_values import Kind, Passkey, Refused
+from app.credentials.passkey_values import Kind, Refused
 from app.credentials.webauthn_json import read_registration
 from app.errors import NotFound, RateLimited
 from app.flows.errors import OtpCodeInvalid, PasscodeInvalid, PasscodeMaxAttempts
 from app.graphql.context import Context, Info
+from app.graphql.credential_types import PasskeyKind, PasskeyType
 from app.graphql.errors import UserError, user_error
 from app.graphql.guards import requires_session
 from app.graphql.inputs import id_of
@@ -28,36 +27,6 @@ CredentialId = Annotated[
     strawberry.ID, strawberry.argument(description="The credential's id, as WebAuthn has it.")
 ]
 DeviceId = Annotated[strawberry.ID, strawberry.argument(description="The device's UUID.")]
-
-
-@strawberry.enum(description="What a WebAuthn credential is for.")
-class PasskeyKind(Enum):
-    """A kind of credential."""
-
-    PASSKEY = strawberry.enum_value("passkey", description="It signs in.")
-    SECURITY_KEY = strawberry.enum_value("security_key", description="It is a second factor alone.")
-
-
-@strawberry.type(name="Passkey", description="A passkey or a security key.")
-class PasskeyType:
-    """A WebAuthn credential."""
-
-    id: strawberry.ID = strawberry.field(description="The credential's id, as WebAuthn has it.")
-    name: str | None = strawberry.field(description="What the user calls it.")
-    kind: PasskeyKind = strawberry.field(description="What it is for.")
-    created_at: datetime = strawberry.field(description="When it was made.")
-    last_used_at: datetime | None = strawberry.field(description="When it was last used.")
-
-    @classmethod
-    def of(cls, passkey: Passkey) -> Self:
-        """Show a credential."""
-        return cls(
-            id=strawberry.ID(passkey.credential_id),
-            name=passkey.name,
-            kind=PasskeyKind(passkey.kind),
-            created_at=passkey.created_at,
-            last_used_at=passkey.last_used_at,
-        )
 
 
 @strawberry.type(description="What became of a passkey or security key.")

@@ -11,11 +11,15 @@ from strawberry.types import Info as StrawberryInfo
 
 from app.access import Actor, SessionPrincipal
 from app.assembly import Services
+from app.credentials.passkey_values import Passkey
+from app.credentials.passwords import KeptPassword
+from app.credentials.totp import Authenticator
+from app.credentials.trusted_devices import TrustedDevice
 from app.federation.identities import Identity
-from app.federation.states import COOKIE, LIFETIME
 from app.flows.result import StepResult
 from app.flows.step import FlowRequest
 from app.http import Asked, Caller, SessionCookie
+from app.http.browsers import kept, secrets_of
 from app.http.flows import flow_request, handed_over
 from app.metadata import Bags
 from app.paging import Page, PageRequest
@@ -68,14 +72,14 @@ class Context:
 
     def forget_loaded(self) -> None:
         """Let go of what has been read: a change makes it old."""
-        for name in ("emails", "identities", "bags", "private_bags", "sessions"):
+        for name in _LOADERS:
             vars(self).pop(name, None)
 
     def remember_browser(self, secret: str) -> None:
         """Let the browser keep the secret of a sign-in at a provider (SEC-074)."""
-        if self._cookie is not None:
-            age = int(LIFETIME.total_seconds())
-            self.response_headers.append(self._cookie.beside(COOKIE, secret, age))
+        if self._cookie is not None and self._asked is not None:
+            secrets = secrets_of(self._asked, self._cookie).having(secret)
+            self.response_headers.append(kept(secrets, self._cookie))
 
     def forget_session(self) -> None:
         """Make the browser forget its cookie, on the listener that browsers use (SEC-108)."""
@@ -127,6 +131,57 @@ class Context:
         return Loader(load)
 
     @cached_property
+    def passkeys(self) -> Loader[UUID, Sequence[Passkey]]:
+        """Passkeys and security keys by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[Sequence[Passkey]]:
+            found = await self.services.passkeys.of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
+    def passwords(self) -> Loader[UUID, KeptPassword | None]:
+        """Passwords by user, without their hashes."""
+
+        async def load(ids: list[UUID]) -> Sequence[KeptPassword | None]:
+            found = await self.services.passwords.of_all(ids)
+            return [found.get(user_id) for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
+    def authenticators(self) -> Loader[UUID, Authenticator | None]:
+        """Authenticator apps by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[Authenticator | None]:
+            found = await self.services.totp.of_all(ids)
+            return [found.get(user_id) for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
+    def recovery_codes(self) -> Loader[UUID, int]:
+        """Numbers of recovery codes by user."""
+
+        async def load(ids: list[UUID]) -> Sequence[int]:
+            found = await self.services.recovery_codes.left_of(ids)
+            return [found[user_id] for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
+    def trusted_devices(self) -> Loader[UUID, Sequence[TrustedDevice]]:
+        """Trusted browsers by user; the request's cookie tells which of them is asking."""
+
+        async def load(ids: list[UUID]) -> Sequence[Sequence[TrustedDevice]]:
+            cookie = self.flow_request().device_trust
+            found = await self.services.trusted_devices.of_all(ids, cookie)
+            return [found[user_id] for user_id in ids]
+
+        return Loader(load)
+
+    @cached_property
     def bags(self) -> Loader[UUID, Bags]:
         """Public and unsafe bags by user."""
 
@@ -161,4 +216,7 @@ class Context:
         return Loader(load)
 
 
+_LOADERS = tuple(
+    name for name, member in vars(Context).items() if isinstance(member, cached_property)
+)
 Info = StrawberryInfo[Context, None]

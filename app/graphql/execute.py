@@ -2,16 +2,23 @@
 
 import asyncio
 import re
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from graphql import ExecutionResult, GraphQLError, GraphQLSchema
+from graphql import (
+    ExecutionResult,
+    GraphQLError,
+    GraphQLResolveInfo,
+    GraphQLSchema,
+    MiddlewareManager,
+)
 from graphql.execution import Executor
 
 from app.graphql.context import Context
 from app.graphql.documents import Document
 from app.graphql.limits import too_expensive
+from app.telemetry import Part, is_traced, span
 
 TIMEOUT = 10.0
 """Seconds an operation may take, its database work included (SEC-125)."""
@@ -37,7 +44,8 @@ async def execute(  # noqa: PLR0913  # the five parts of a request
     suggest: bool,
 ) -> ExecutionResult | NotRun:
     """Run one operation of a document that has been validated."""
-    plan = document.plan
+    traced = is_traced()  # the short way knows no fields
+    plan = None if traced else document.plan
     if plan is not None and operation_name in (None, plan.name):
         data = plan.run(context)
         if data is not None:
@@ -52,6 +60,7 @@ async def execute(  # noqa: PLR0913  # the five parts of a request
         raw_variable_values=variables,
         operation_name=operation_name,
         hide_suggestions=not suggest,
+        middleware=_SPANS if traced else None,
     )
     if isinstance(built, list):
         named = any(error.message.startswith("Variable") for error in built)
@@ -64,6 +73,35 @@ async def execute(  # noqa: PLR0913  # the five parts of a request
             return await result  # type: ignore[no-any-return, misc]  # no incremental delivery here
     except TimeoutError:
         return ExecutionResult(None, [too_expensive("The operation took too long.")])
+
+
+def _with_span(
+    resolve: Callable[..., Any],
+    source: Any,  # noqa: ANN401  # a resolver's own
+    info: GraphQLResolveInfo[Context],
+    **given: Any,  # noqa: ANN401  # arguments
+) -> Any:  # noqa: ANN401  # what a field holds
+    """Resolve a field, one of the operation's own in a span."""
+    if info.path.prev is not None:
+        return resolve(source, info, **given)
+    part = span(f"field {info.field_name}")
+    try:
+        value = resolve(source, info, **given)
+    except Exception as error:
+        part.end(type(error))
+        raise
+    if info.is_awaitable(value):
+        return _within(part, value)
+    part.end()
+    return value
+
+
+async def _within(part: Part, value: Awaitable[Any]) -> Any:  # noqa: ANN401  # what a field holds
+    with part:
+        return await value
+
+
+_SPANS = MiddlewareManager(_with_span)
 
 
 def _without_values(error: GraphQLError) -> GraphQLError:

@@ -1,13 +1,16 @@
 """Signing up and in, and the profile, as typed steps."""
 
+from dataclasses import replace
 from datetime import datetime
 from enum import Enum
-from typing import Annotated
+from typing import Annotated, Any
+from uuid import UUID
 
 import strawberry
 from msgspec import UNSET
 
 from app.errors import IdentityError, Unauthenticated
+from app.flows.capabilities import RegisterClientCapabilities
 from app.flows.definition import Kind
 from app.flows.definitions import FLOWS
 from app.flows.errors import (
@@ -181,7 +184,11 @@ class FlowMutations:
             raise Unauthenticated from error
         return _payload(context, result)
 
-    @mutation("Take the next step of a flow.", solo=True)
+    @mutation(
+        "Take the next step of a flow. A first step other than `registerClientCapabilities` says "
+        "that the client has none.",
+        solo=True,
+    )
     async def continue_flow(
         self,
         info: Info,
@@ -198,17 +205,35 @@ class FlowMutations:
         if known is None:
             raise OperationNotPermitted
         try:
-            result = await context.services.flows.advance(
-                None,
-                known,
-                name,
-                csrf_token=csrf_token,
-                given=given,
-                request=context.flow_request(),
-            )
+            result = await _advanced(context, known, name, given, csrf_token)
         except SessionRequired as error:
             raise Unauthenticated from error
         return _payload(context, result, name)
+
+
+async def _advanced(
+    context: Context, flow_id: UUID, name: str, given: dict[str, Any], csrf_token: str
+) -> StepResult:
+    """Run an action; who is to say what their device can do and does not, has said: nothing.
+
+    So `preflight` may be left out. Where the state is another one, nothing happens here that the
+    action itself would not do.
+    """
+
+    async def run(action: str, inputs: dict[str, Any], csrf: str) -> StepResult:
+        return await context.services.flows.advance(
+            None, flow_id, action, csrf_token=csrf, given=inputs, request=context.flow_request()
+        )
+
+    try:
+        return await run(name, given, csrf_token)
+    except OperationNotPermitted:
+        incapable = {"webauthn_available": False}
+        begun = await run(RegisterClientCapabilities.name, incapable, csrf_token)
+    try:
+        return await run(name, given, begun.csrf_token)
+    except OperationNotPermitted as error:
+        return replace(begun, error=error)
 
 
 def _payload(context: Context, result: StepResult, action: str = "") -> FlowPayload:

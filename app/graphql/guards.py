@@ -27,6 +27,18 @@ class RequiresSecretKey:
 
 @strawberry.schema_directive(
     locations=[Location.FIELD_DEFINITION],
+    description="Answered for the user whom it belongs to, and for a secret key that has these "
+    "scopes.",
+    print_definition=True,
+)
+class RequiresOwnerOrSecretKey:
+    """Marks a field of a user that the user opens, or a secret key."""
+
+    scopes: list[str] = strawberry.directive_field(name="scopes")
+
+
+@strawberry.schema_directive(
+    locations=[Location.FIELD_DEFINITION],
     description="Answered for a signed-in user.",
     print_definition=True,
 )
@@ -68,6 +80,25 @@ class _SecretKeyWith(BasePermission):
     def schema_directive(self) -> object:
         """The directive that tells of this guard."""
         return RequiresSecretKey(scopes=list(self._scopes))
+
+
+class _OwnerOrSecretKeyWith(BasePermission):
+    """Asks for the user whom the field belongs to, or for a secret key with scopes."""
+
+    def __init__(self, *scopes: str) -> None:
+        self._scopes = scopes
+
+    def has_permission(self, source: Any, info: Info, **_: Any) -> bool:  # noqa: ANN401  # strawberry's
+        """Let the actor refuse, where it is not the user's own session."""
+        actor = info.context.actor
+        if actor.session is None or actor.session.user_id != source.user_id:
+            actor.require_scopes(*self._scopes)
+        return True
+
+    @property
+    def schema_directive(self) -> object:
+        """The directive that tells of this guard."""
+        return RequiresOwnerOrSecretKey(scopes=list(self._scopes))
 
 
 class _Session(BasePermission):
@@ -113,8 +144,13 @@ class _Guard(PermissionExtension):
 
 def requires_secret_key(*scopes: str) -> FieldExtension:
     """Guard a field with a secret key that has all of *scopes*."""
-    named = " and ".join(f"`{scope}`" for scope in scopes)
-    return _Guard(_SecretKeyWith(*scopes), f"Needs a secret key with {named}.")
+    return _Guard(_SecretKeyWith(*scopes), f"Needs a secret key with {_named(scopes)}.")
+
+
+def requires_owner_or_secret_key(*scopes: str) -> FieldExtension:
+    """Guard a field of a user with their own session, or a secret key with all of *scopes*."""
+    told = f"Needs the user's own session, or a secret key with {_named(scopes)}."
+    return _Guard(_OwnerOrSecretKeyWith(*scopes), told)
 
 
 def requires_session() -> FieldExtension:
@@ -136,3 +172,7 @@ def require_recent(context: Any) -> None:  # noqa: ANN401  # the request's
 def requires_recent_sign_in() -> FieldExtension:
     """Guard a mutation, inside of its session guard and of what tells refusals."""
     return _Guard(_RecentSignIn(), "The session must have begun lately.")
+
+
+def _named(scopes: tuple[str, ...]) -> str:
+    return " and ".join(f"`{scope}`" for scope in scopes)

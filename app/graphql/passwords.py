@@ -1,17 +1,18 @@
-"""Passwords, set and taken away by a secret key."""
+"""Passwords, set by a secret key, and credentials that it takes away."""
 
 from typing import Annotated
 from uuid import UUID
 
 import strawberry
 
-from app.credentials.passwords import Then
+from app.graphql.account import CredentialId
 from app.graphql.context import Context, Info
 from app.graphql.guards import requires_secret_key
+from app.graphql.identities import IdentityId
 from app.graphql.inputs import id_of
 from app.graphql.mutation import mutation
 from app.graphql.user_type import UserType
-from app.graphql.users import UserId, UserPayload
+from app.graphql.users import DeletePayload, UserId, UserPayload
 
 
 @strawberry.type
@@ -37,8 +38,9 @@ class PasswordMutations:
     ) -> UserPayload:
         """Set a password."""
         context, user = info.context, id_of(user_id, "user_id")
-        then = None if keep_sessions else _end_what_it_opened(context, user)
-        await context.services.passwords.set(context.actor, user, password, then=then)
+        await context.services.managed_credentials.set_password(
+            context.actor, user, password, keeps_sessions=bool(keep_sessions)
+        )
         return await _payload(context, user)
 
     @mutation(
@@ -48,19 +50,54 @@ class PasswordMutations:
     async def delete_user_password(self, info: Info, user_id: UserId) -> UserPayload:
         """Delete a password."""
         context, user = info.context, id_of(user_id, "user_id")
-        then = _end_what_it_opened(context, user)
-        await context.services.passwords.delete(context.actor, user, then=then)
+        await context.services.managed_credentials.delete_password(context.actor, user)
         return await _payload(context, user)
 
 
-def _end_what_it_opened(context: Context, user_id: UUID) -> Then:
-    """End every session and trusted device with the change that makes them doubtful (SEC-027)."""
+@strawberry.type
+class UserCredentialMutations:
+    """Credentials taken away from users."""
 
-    async def end() -> None:
-        await context.services.sessions.end_all(context.actor, user_id)
-        await context.services.trusted_devices.forget_all(context.actor, user_id)
+    @mutation(
+        "Take a user's authenticator app away, though it be needed; their sessions and trusted "
+        "devices end.",
+        requires_secret_key("users:write"),
+    )
+    async def delete_user_totp(self, info: Info, user_id: UserId) -> UserPayload:
+        """Delete an authenticator app."""
+        context, user = info.context, id_of(user_id, "user_id")
+        await context.services.managed_credentials.delete_totp(context.actor, user)
+        return await _payload(context, user)
 
-    return end
+    @mutation(
+        "Take a passkey or a security key away from a user, though it be needed; their sessions "
+        "and trusted devices end.",
+        requires_secret_key("users:write"),
+    )
+    async def delete_user_passkey(
+        self, info: Info, user_id: UserId, credential_id: CredentialId
+    ) -> DeletePayload:
+        """Delete a credential."""
+        context, user = info.context, id_of(user_id, "user_id")
+        await context.services.managed_credentials.delete_passkey(
+            context.actor, user, credential_id
+        )
+        return DeletePayload(deleted_id=credential_id, user_errors=[])
+
+    @mutation(
+        "Take an identity at a provider away from a user, though it be needed; their sessions and "
+        "trusted devices end.",
+        requires_secret_key("users:write"),
+    )
+    async def delete_user_identity(
+        self, info: Info, user_id: UserId, identity_id: IdentityId
+    ) -> DeletePayload:
+        """Delete an identity."""
+        context, user = info.context, id_of(user_id, "user_id")
+        await context.services.managed_credentials.delete_identity(
+            context.actor, user, id_of(identity_id, "identity_id")
+        )
+        return DeletePayload(deleted_id=identity_id, user_errors=[])
 
 
 async def _payload(context: Context, user_id: UUID) -> UserPayload:

@@ -11,9 +11,15 @@ from app.graphql.core import core_schema
 from app.graphql.errors import ERROR_TYPES
 from app.graphql.flow_types import STATE_TYPES
 from app.graphql.flows import FlowMutations
-from app.graphql.guards import RequiresRecentSignIn, RequiresSecretKey, RequiresSession, Solo
+from app.graphql.guards import (
+    RequiresOwnerOrSecretKey,
+    RequiresRecentSignIn,
+    RequiresSecretKey,
+    RequiresSession,
+    Solo,
+)
 from app.graphql.identities import IdentityMutations
-from app.graphql.passwords import PasswordMutations
+from app.graphql.passwords import PasswordMutations, UserCredentialMutations
 from app.graphql.scalars import SCALARS
 from app.graphql.secret_keys import SecretKeyMutations, SecretKeyQueries
 from app.graphql.server_info import ServerQueries
@@ -42,6 +48,7 @@ class Mutation(
     FlowMutations,
     UserMutations,
     PasswordMutations,
+    UserCredentialMutations,
     AccountMutations,
     IdentityMutations,
     SessionMutations,
@@ -57,7 +64,13 @@ _schema = strawberry.Schema(
     Query,
     Mutation,
     types=[*ERROR_TYPES, *STATE_TYPES],
-    schema_directives=[RequiresRecentSignIn, RequiresSecretKey, RequiresSession, Solo],
+    schema_directives=[
+        RequiresOwnerOrSecretKey,
+        RequiresRecentSignIn,
+        RequiresSecretKey,
+        RequiresSession,
+        Solo,
+    ],
     config=StrawberryConfig(scalar_map=SCALARS),
 )
 

@@ -203,6 +203,15 @@ class UserFilterInput:
     identity_provider: Text = strawberry.field(
         description="The id of a provider that they have an identity at."
     )
+    has_password: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether they have a password."
+    )
+    has_passkey: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether they have a passkey; a security key is none."
+    )
+    has_totp: strawberry.Maybe[bool | None] = strawberry.field(
+        description="Whether they have an authenticator app."
+    )
     created_after: strawberry.Maybe[datetime | None] = strawberry.field(description="Later than.")
     created_before: strawberry.Maybe[datetime | None] = strawberry.field(
         description="Earlier than."

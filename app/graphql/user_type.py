@@ -10,12 +10,14 @@ import strawberry
 from app import strictjson
 from app.claims.gjson import get
 from app.graphql.context import Info
-from app.graphql.guards import requires_secret_key
+from app.graphql.credential_types import MfaType, PasskeyType, PasswordType, TrustedDeviceType
+from app.graphql.guards import requires_owner_or_secret_key, requires_secret_key
 from app.graphql.identity_type import IdentityType
 from app.graphql.paging import After, Connection, First, page_request
 from app.graphql.scalars import JSON, raw
 from app.graphql.session_type import SessionType
 from app.metadata import Bags
+from app.paging import MAX_PAGE
 from app.users import Account, Email
 
 Path = Annotated[
@@ -133,10 +135,11 @@ class UserType:
         bags = self.known_bags or await info.context.bags.load(self.user_id)
         return bags.version
 
-    @strawberry.field(description="Their e-mail addresses, oldest first.")
+    @strawberry.field(description=f"Their e-mail addresses, oldest first; {MAX_PAGE} at most.")
     async def emails(self, info: Info) -> list[EmailType]:
         """Give the addresses."""
-        return [EmailType.of(email) for email in await info.context.emails.load(self.user_id)]
+        found = await info.context.emails.load(self.user_id)
+        return [EmailType.of(email) for email in found[:MAX_PAGE]]
 
     @strawberry.field(description="The address that mail goes to.")
     async def primary_email(self, info: Info) -> EmailType | None:
@@ -144,7 +147,7 @@ class UserType:
         found = await info.context.emails.load(self.user_id)
         return next((EmailType.of(email) for email in found if email.is_primary), None)
 
-    @strawberry.field(description="Who they are at providers, oldest first.")
+    @strawberry.field(description=f"Who they are at providers, oldest first; {MAX_PAGE} at most.")
     async def identities(self, info: Info) -> list[IdentityType]:
         """Give the identities."""
         context = info.context
@@ -152,19 +155,64 @@ class UserType:
             context.identities.load(self.user_id), context.emails.load(self.user_id)
         )
         provider = context.services.federation.provider
-        return [IdentityType.of(one, provider(one.provider), emails) for one in found]
+        mine = found[:MAX_PAGE]
+        return [IdentityType.of(one, provider(one.provider), emails) for one in mine]
 
     @strawberry.field(
-        description="Their live sessions, newest first. Read: the user themself, and secret keys "
-        "with `sessions:read`."
+        description=f"Their passkeys, oldest first; {MAX_PAGE} at most.",
+        extensions=[requires_owner_or_secret_key("users:read")],
+    )
+    async def passkeys(self, info: Info) -> list[PasskeyType]:
+        """Give the credentials that sign in."""
+        found = await info.context.passkeys.load(self.user_id)
+        mine = [one for one in found if not one.is_mfa_only]
+        return [PasskeyType.of(one) for one in mine[:MAX_PAGE]]
+
+    @strawberry.field(
+        description=f"Their security keys, oldest first; {MAX_PAGE} at most.",
+        extensions=[requires_owner_or_secret_key("users:read")],
+    )
+    async def security_keys(self, info: Info) -> list[PasskeyType]:
+        """Give the credentials that are a second factor alone."""
+        found = await info.context.passkeys.load(self.user_id)
+        mine = [one for one in found if one.is_mfa_only]
+        return [PasskeyType.of(one) for one in mine[:MAX_PAGE]]
+
+    @strawberry.field(
+        description="Their password, if they have one.",
+        extensions=[requires_owner_or_secret_key("users:read")],
+    )
+    async def password(self, info: Info) -> PasswordType | None:
+        """Give what may be known of the password."""
+        found = await info.context.passwords.load(self.user_id)
+        return PasswordType(changed_at=found.changed_at) if found else None
+
+    @strawberry.field(
+        description="Their second factors.",
+        extensions=[requires_owner_or_secret_key("users:read")],
+    )
+    def mfa(self) -> MfaType:
+        """Give the second factors, which are read where they are asked for."""
+        return MfaType(user_id=self.user_id)
+
+    @strawberry.field(
+        description="Their browsers that need not show a second factor, newest first; 50 at most.",
+        extensions=[requires_owner_or_secret_key("users:read")],
+    )
+    async def trusted_devices(self, info: Info) -> list[TrustedDeviceType]:
+        """Give the trusted browsers."""
+        found = await info.context.trusted_devices.load(self.user_id)
+        return [TrustedDeviceType.of(one) for one in found]
+
+    @strawberry.field(
+        description="Their live sessions, newest first.",
+        extensions=[requires_owner_or_secret_key("sessions:read")],
     )
     async def sessions(
         self, info: Info, first: First = strawberry.UNSET, after: After = strawberry.UNSET
     ) -> Connection[SessionType]:
         """Give a page of sessions."""
         actor = info.context.actor
-        if actor.session is None or actor.session.user_id != self.user_id:
-            actor.require_scopes("sessions:read")
         asked = page_request(first, after)
         page = await info.context.sessions.load((self.user_id, asked))
         return Connection[SessionType].of(page, lambda session: SessionType.of(session, actor))

@@ -8,6 +8,7 @@ from typing import Any
 
 from app.access import Actor, Origin
 from app.config.sections import ClientAddress
+from app.telemetry import trace_id
 
 Scope = dict[str, Any]
 KEY = "sekisho.asked"
@@ -40,8 +41,7 @@ class Asked:
         self.actor: Actor | None = None
         self.headers: dict[bytes, bytes] = dict(headers)
         self.repeated = len(self.headers) != len(headers) and _has_repeated(headers)
-        # A socket that takes both families writes IPv4 as a mapped address (RFC 4291 §2.5.5.2).
-        self.peer: str = (scope.get("client") or ("",))[0].removeprefix("::ffff:")
+        self.peer = plain_address((scope.get("client") or ("",))[0])
         self._ip = ip
         given = self.headers.get(b"x-request-id", b"").decode("latin-1")
         self.request_id = given if _REQUEST_ID.fullmatch(given) else os.urandom(16).hex()
@@ -49,6 +49,16 @@ class Asked:
     def header(self, name: bytes) -> str:
         """Give a header's value, or an empty text."""
         return self.headers.get(name, b"").decode("latin-1")
+
+    def named(self) -> dict[str, str]:
+        """Give the ids by which lines of the log belong to the request; they open nothing."""
+        found = {"request_id": self.request_id}
+        trace = trace_id()
+        if trace:
+            found["trace_id"] = trace
+        if self.actor is not None and self.actor.session is not None:
+            found["session_id"] = str(self.actor.session.id)
+        return found
 
     @property
     def origin(self) -> Origin:
@@ -60,8 +70,8 @@ class Asked:
         """The client's address: the socket's, unless the peer is a configured proxy (SEC-070)."""
         if self._ip.extractor == "direct":
             return self.peer
-        trusted = _networks(tuple(self._ip.trusted_proxies))
-        if not _within(self.peer, trusted):
+        trusted = networks(tuple(self._ip.trusted_proxies))
+        if not is_within(self.peer, trusted):
             return self.peer
         if self._ip.extractor == "x_real_ip":
             return _valid(self.header(b"x-real-ip")) or self.peer
@@ -87,23 +97,33 @@ Networks = tuple[ipaddress.IPv4Network | ipaddress.IPv6Network, ...]
 
 
 @lru_cache(8)
-def _networks(ranges: tuple[str, ...]) -> Networks:
+def networks(ranges: tuple[str, ...]) -> Networks:
+    """Read CIDR ranges."""
     return tuple(ipaddress.ip_network(entry) for entry in ranges)
 
 
-def _within(address: str, networks: Networks) -> bool:
+def is_within(address: str, ranges: Networks) -> bool:
+    """Say whether an address is of one of some ranges."""
     try:
         parsed = ipaddress.ip_address(address)
     except ValueError:
         return False
-    return any(parsed in network for network in networks)
+    return any(parsed in network for network in ranges)
+
+
+def plain_address(address: str) -> str:
+    """Write an IPv4 address as such.
+
+    A socket that takes both families writes it as a mapped one (RFC 4291 §2.5.5.2).
+    """
+    return address.removeprefix("::ffff:")
 
 
 def _right_most(hops: list[str], trusted: Networks) -> str:
     """Find the last hop that is no proxy of ours; a malformed one ends the search."""
     for hop in reversed(hops):
         address = _valid(hop)
-        if not address or not _within(address, trusted):
+        if not address or not is_within(address, trusted):
             return address
     return ""
 

@@ -65,6 +65,8 @@ async def _read(receive: Receive) -> bytes:
     while message.get("more_body"):
         _bounded(b"", size)
         message = await receive()
+        if message["type"] == "http.disconnect":
+            raise BodyRefused(HTTPStatus.BAD_REQUEST, "bad_request", "The body has no end.")
         parts.append(message.get("body", b""))
         size += len(parts[-1])
     return _bounded(b"".join(parts), size)

@@ -1,12 +1,17 @@
 """Who is asking: the credentials a request bears, turned into an actor."""
 
+import asyncio
 from dataclasses import dataclass
 
 from app.access import Actor, SessionFault, SessionPrincipal
+from app.errors import Unavailable
 from app.http.asked import Asked
 from app.http.cookies import SessionCookie
 from app.secretkeys import SecretKeys
 from app.sessions import Sessions, SignedIn
+
+PATIENCE = 3.5
+"""Seconds it may take to learn who is asking; a database that keeps silent lets nobody in."""
 
 _SECRET_KEY = "sk_"  # noqa: S105  # how one begins
 
@@ -29,7 +34,18 @@ class Callers:
     cookie: SessionCookie
 
     async def of(self, asked: Asked, *, touch: bool = True, with_subject: bool = False) -> Caller:
-        """Tell who is asking. The bearer token comes before the cookie; the first good one wins."""
+        """Tell who is asking. The bearer token comes before the cookie; the first good one wins.
+
+        Raises:
+            Unavailable: That cannot be known now, or not soon enough (SEC-130).
+        """
+        try:
+            async with asyncio.timeout(PATIENCE):
+                return await self._of(asked, touch=touch, with_subject=with_subject)
+        except TimeoutError:
+            raise Unavailable from None
+
+    async def _of(self, asked: Asked, *, touch: bool, with_subject: bool) -> Caller:
         bearer = bearer_of(asked)
         key, refused = None, False
         if bearer is not None and bearer.startswith(_SECRET_KEY):

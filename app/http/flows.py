@@ -5,6 +5,7 @@ from app.config.sections import Config
 from app.flows.result import StepResult
 from app.flows.step import FlowRequest
 from app.http.asked import Asked
+from app.http.browsers import secrets_of
 from app.http.cookies import SessionCookie
 
 
@@ -25,7 +26,8 @@ def flow_request(
         wished = asked.header(b"accept-language")
     cookie = SessionCookie(config.session)
     name = config.mfa.device_trust_cookie_name
-    return FlowRequest(actor, wished, cookie.read(asked.header(b"cookie"), name) or "")
+    device_trust = cookie.read(asked.header(b"cookie"), name) or ""
+    return FlowRequest(actor, wished, device_trust, secrets_of(asked, cookie))
 
 
 def handed_over(result: StepResult, cookie: SessionCookie) -> list[tuple[bytes, bytes]]:

@@ -4,7 +4,9 @@ It is the outermost ASGI application of a listener: it refuses what no face shou
 names the request, adds the headers every answer carries, and turns a defect into one plain answer.
 """
 
+import asyncio
 import logging
+import re
 import time
 from collections.abc import Awaitable, Callable
 from datetime import UTC, datetime
@@ -17,8 +19,9 @@ from app.http.answer import NO_STORE, TOLD, Send, answer, problem, status_of
 from app.http.asked import KEY, Asked, Scope
 from app.http.body import MAX_BODY, MAX_SAML, BodyRefused, Receive, too_large
 from app.http.listener import Listener
-from app.logs import RequestLog
+from app.logs import RequestLog, asked_by
 from app.metrics import Metrics
+from app.telemetry import Tracer, begin
 
 App = Callable[[Any, Any, Any], Awaitable[None]]
 MAX_HEADERS = 100
@@ -27,7 +30,7 @@ MAX_PATH = 2048
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGER = {"/saml/callback": MAX_SAML}  # SEC-104
-_FROM_PROVIDERS = frozenset({"/thirdparty/callback", "/saml/callback"})
+_FROM_PROVIDERS = re.compile(r"/thirdparty/callback(/[^/]+)?|/saml/callback")
 """Where pages of providers send forms; nothing there rests on the session's cookie (SEC-107)."""
 
 _EXPOSED = (
@@ -35,20 +38,33 @@ _EXPOSED = (
     "X-Session-Lifetime, X-Session-Retention"
 )
 _HEALTH = ("/health/", "/metrics")
+_READY = "/health/ready"
+_NOT_READY = b'{"ready":false}'
+_METHOD_KEPT = 20
+_TRACE_CONTEXT = ("traceparent", "tracestate")
 _log = logging.getLogger("sekisho.http")
 
 
 class Gate:
     """Stands before a listener's application."""
 
-    def __init__(
-        self, app: App, listener: Listener, config: Config, log: RequestLog, metrics: Metrics
+    def __init__(  # noqa: PLR0913, PLR0917  # what it stands before, and on
+        self,
+        app: App,
+        listener: Listener,
+        config: Config,
+        log: RequestLog,
+        metrics: Metrics,
+        stopping: asyncio.Event | None = None,
+        tracer: Tracer | None = None,
     ) -> None:
         self._app = app
         self._listener = listener
         self._ip = config.server.ip
         self._log = log if config.log.requests else None
         self._metrics = metrics
+        self._stopping = stopping or asyncio.Event()
+        self._tracer = tracer
         self._log_health = config.log.log_health_and_metrics
         self._always = _always(listener)
         self._exposed = _exposed(config)
@@ -62,22 +78,57 @@ class Gate:
             await send({"type": "websocket.close", "code": 1008})
             return
         asked = scope[KEY] = Asked(scope, self._ip)
+        token = asked_by.set(asked)
+        try:
+            if self._tracer is None or asked.path.startswith(_HEALTH):
+                await self._answer(asked, receive, send)
+            else:
+                await self._traced(self._tracer, asked, receive, send)
+        finally:
+            asked_by.reset(token)
+
+    async def _traced(self, tracer: Tracer, asked: Asked, receive: Receive, send: Send) -> None:
+        """Answer in a span, which says by names of ours what was asked and what came of it."""
+        named = {
+            "http.request.method": asked.method if asked.method in _METHODS else "_OTHER",
+            "sekisho.listener": self._listener.name,
+            "sekisho.request_id": asked.request_id,
+        }
+        headers = ((name, asked.header(name.encode())) for name in _TRACE_CONTEXT)
+        caller = {name: value for name, value in headers if value}
+        with begin(tracer, "request", named, kind="server", caller=caller) as request:
+            try:
+                status = await self._answer(asked, receive, send)
+            finally:
+                request.rename(_operation(asked))
+            route = asked.scope.get("path_template")
+            if route:
+                request.set("http.route", route)
+            request.set("http.response.status_code", status)
+            if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+                request.fail(str(status))
+
+    async def _answer(self, asked: Asked, receive: Receive, send: Send) -> int:
+        """Answer, count and note it; give the status."""
         answering = _Answering(send, self._headers_for(asked))
         started = time.perf_counter()
         try:
             refused = self._refusal(asked)
             if refused is not None:
                 await _refuse(answering, asked, refused)
+            elif asked.path == _READY and self._stopping.is_set():
+                await answer(answering, HTTPStatus.SERVICE_UNAVAILABLE, _NOT_READY)
             elif asked.method == "OPTIONS":
                 await self._preflight(answering, asked)
             else:
-                await self._app(scope, receive, answering)
+                await self._app(asked.scope, receive, answering)
         except Exception as error:  # noqa: BLE001  # the last place to turn a defect into an answer
             await _fail(answering, asked, error)
         finally:
             seconds = time.perf_counter() - started
             self._metrics.request(self._listener.name, _operation(asked), answering.status, seconds)
             self._note(asked, answering.status, seconds)
+        return answering.status
 
     def _refusal(self, asked: Asked) -> BodyRefused | None:
         """Judge what can be judged before anything is read; None where nothing is wrong."""
@@ -107,7 +158,7 @@ class Gate:
         most = _LONGER.get(asked.path, MAX_BODY)
         if length is not None and (not length.isdigit() or int(length[:20]) > most):
             return too_large()
-        is_invited = self._listener.is_public and asked.path in _FROM_PROVIDERS
+        is_invited = self._listener.is_public and _FROM_PROVIDERS.fullmatch(asked.path)
         if b"cookie" in headers and not is_invited and self._is_cross_site(asked):
             status = HTTPStatus.FORBIDDEN
             return BodyRefused(status, "cross_site", "Another site may not do this here.")
@@ -152,6 +203,8 @@ class Gate:
         headers = [*self._always, (b"x-request-id", asked.request_id.encode())]
         if b"origin" in asked.headers and self._listener.is_public:
             headers += self._cors(asked)
+        if self._stopping.is_set():
+            headers.append((b"connection", b"close"))
         return headers
 
     def _cors(self, asked: Asked) -> list[tuple[bytes, bytes]]:
@@ -177,10 +230,10 @@ class Gate:
                 "level": "info",
                 "logger": "sekisho.access",
                 "listener": self._listener.name,
-                "request_id": asked.request_id,
+                **asked.named(),
                 "address": asked.address,
-                "method": asked.method,
-                "path": asked.path,
+                "method": asked.method[:_METHOD_KEPT],
+                "path": asked.path[:MAX_PATH],
                 "operation": _operation(asked),
                 **_who(asked),
                 "status": status,
@@ -190,11 +243,11 @@ class Gate:
 
 
 def _who(asked: Asked) -> dict[str, UUID]:
-    """Name who has asked, by ids, which open nothing."""
+    """Name who has asked beside the session, by ids, which open nothing."""
     actor = asked.actor
     found: dict[str, UUID] = {}
     if actor is not None and actor.session is not None:
-        found |= {"session_id": actor.session.id, "user_id": actor.session.user_id}
+        found["user_id"] = actor.session.user_id
     if actor is not None and actor.secret_key is not None:
         found["secret_key_id"] = actor.secret_key.id
     return found

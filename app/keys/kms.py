@@ -22,6 +22,7 @@ from cryptography.hazmat.primitives.serialization import load_der_public_key
 from app.keys import pairs
 from app.keys.errors import KmsKeyUnfit, KmsPackageMissing, SignerUnavailable
 from app.keys.pairs import Algorithm, Public
+from app.telemetry import span
 
 _ALGORITHMS: dict[str, Algorithm] = {
     "ECC_NIST_P256": "ES256",
@@ -65,7 +66,8 @@ class Kms:
         Raises:
             SignerUnavailable: AWS KMS does not answer, or answers what is no signature.
         """
-        return await self._run(lambda: self._signed(key, data))
+        with span("KMS Sign", kind="client"):
+            return await self._run(lambda: self._signed(key, data))
 
     def _found(self, kid: str, key_id: str, region: str) -> "KmsKey":
         said = self._client(region).get_public_key(KeyId=key_id)

@@ -52,7 +52,7 @@ WHERE id = $1 AND claim = $2
 """
 _EXPIRE = """
 UPDATE mail_outbox SET state = 'expired', settled_at = $1, sealed_values = NULL, claim = NULL
-WHERE state = 'waiting' AND expires_at <= $1
+WHERE state = 'waiting' AND expires_at <= $1 RETURNING id
 """
 _CLEAN = """
 DELETE FROM mail_outbox WHERE id IN (
@@ -150,11 +150,12 @@ class Outbox:
             case _:
                 await fetch(_SETTLE, mail.id, mail.claim, "failed", answer, now)
 
-    async def sweep(self) -> None:
-        """Mark what has expired, and delete what was settled long ago."""
+    async def sweep(self) -> int:
+        """Mark what has expired, and delete what was settled long ago; say how many expired."""
         now = self.clock()
-        await fetch(_EXPIRE, now)
+        expired = await fetch(_EXPIRE, now)
         await fetch(_CLEAN, now - KEPT, _AT_ONCE)
+        return len(expired)
 
 
 def pause_after(attempts: int) -> timedelta:

@@ -20,6 +20,7 @@ from app.mail.smtp import SmtpServer
 from app.mail.templates import CARRY_A_CODE, LONGEST_VALUE, Template, Templates, values_of
 from app.mail.told import told_of
 from app.sealing import Sealing
+from app.telemetry import work
 from app.webhooks import Events
 
 LATEST = timedelta(hours=24)
@@ -152,14 +153,18 @@ class Mail:
         _log.log(level, "mail %s", outcome.kind, extra=fields)
         return outcome
 
-    async def sweep(self) -> None:
-        """Mark what has expired, and delete what was settled long ago."""
-        await self.outbox.sweep()
+    async def sweep(self) -> int:
+        """Mark what has expired, and delete what was settled long ago; say how many expired."""
+        return await self.outbox.sweep()
 
     async def _deliver(self, carrier: Carrier, mail: Taken) -> Outcome:
-        outcome = await self._tried(carrier, mail)
-        await self.outbox.settle(mail, outcome)
-        return outcome
+        with work("mail", {"sekisho.mail.template": mail.template}) as attempt:
+            outcome = await self._tried(carrier, mail)
+            attempt.set("sekisho.outcome", outcome.kind)
+            if outcome.kind != "sent":
+                attempt.fail(outcome.kind)
+            await self.outbox.settle(mail, outcome)
+            return outcome
 
     async def _tried(self, carrier: Carrier, mail: Taken) -> Outcome:
         if mail.expires_at <= self.clock():

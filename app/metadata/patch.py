@@ -47,7 +47,15 @@ def compact(bag: Bag, value: Json, limit: BagLimit) -> str:
     Raises:
         MetadataTooLarge: The text is longer than *limit* (SEC-007).
     """
-    text = encode(value)
+    return within(bag, encode(value), limit)
+
+
+def within(bag: Bag, text: str, limit: BagLimit) -> str:
+    """Give back a bag as it is stored, if it is not too long.
+
+    Raises:
+        MetadataTooLarge: The text is longer than *limit* (SEC-007).
+    """
     size = len(text) if limit.unit == "characters" else len(text.encode())
     if size > limit.max:
         raise MetadataTooLarge(bag, size, limit)

@@ -9,6 +9,39 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 LOOPBACK = ("127.0.0.0/8", "::1/128")
 _NAT64 = ipaddress.IPv6Network("64:ff9b::/96")  # RFC 6052
+_UNICAST = ipaddress.IPv6Network("2000::/3")
+"""What IANA gives out of IPv6; everything beside it is special or belongs to nobody."""
+
+_SPECIAL = tuple(
+    ipaddress.ip_network(one)
+    for one in (
+        "0.0.0.0/8",
+        "10.0.0.0/8",
+        "100.64.0.0/10",
+        "127.0.0.0/8",
+        "169.254.0.0/16",
+        "172.16.0.0/12",
+        "192.0.0.0/24",
+        "192.0.2.0/24",
+        "192.88.99.0/24",
+        "192.168.0.0/16",
+        "198.18.0.0/15",
+        "198.51.100.0/24",
+        "203.0.113.0/24",
+        "224.0.0.0/4",
+        "240.0.0.0/4",
+        "2001::/23",
+        "2001:db8::/32",
+        "2002::/16",
+        "3fff::/20",
+    )
+)
+"""IANA's special-purpose and multicast ranges that are not reachable from everywhere.
+
+Python has a table of its own, which differs from release to release. Within two of the ranges
+(192.0.0.0/24, 2001::/23) a few addresses of protocols are reachable; no server stands there.
+"""
+
 _IPV4 = 0xFFFF_FFFF
 
 
@@ -59,8 +92,6 @@ def _meant(address: Address) -> Address:
 
 def _is_public(address: Address) -> bool:
     """Say whether an address belongs to the public internet, and leads through no tunnel."""
-    if isinstance(address, ipaddress.IPv6Address):
-        is_tunnel = address.sixtofour is not None or address.teredo is not None
-        if is_tunnel or address.is_site_local:
-            return False
-    return address.is_global and not address.is_multicast and not address.is_reserved
+    if isinstance(address, ipaddress.IPv6Address) and address not in _UNICAST:
+        return False
+    return not any(address in network for network in _SPECIAL)

@@ -11,16 +11,19 @@ import functools
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpcore2
 import httpx2
 
 from app.outbound.addresses import Reach
+from app.telemetry import Part, span
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _POOL = 20
 _KEPT_OPEN = 5.0
+_LOOK_UPS = 8
 _WEB = ("https", "http")
 _LEFT_OUT = (b"set-cookie", b"transfer-encoding")
 
@@ -69,8 +72,11 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         if pool is None or request.url.userinfo:
             raise AddressRefused("Only https is spoken, and no user stands in the URL.")
         try:
-            async with asyncio.timeout(self._seconds):
-                return await self._answer(pool, request)
+            with _call(request) as call:
+                async with asyncio.timeout(self._seconds):
+                    answer = await self._answer(pool, request)
+                call.set("http.response.status_code", answer.status_code)
+                return answer
         except (
             httpcore2.NetworkError,
             httpcore2.ProtocolError,
@@ -177,13 +183,29 @@ def _tls() -> ssl.SSLContext:
     return httpcore2.default_ssl_context()
 
 
+def _call(request: httpx2.Request) -> Part:
+    """Begin the span of a request; of its URL it tells the host, since a path may be secret."""
+    named = {"http.request.method": request.method, "server.address": request.url.host}
+    return span(request.method, named, kind="client")
+
+
+@functools.cache
+def _look_ups() -> ThreadPoolExecutor:
+    """Give threads for look-ups alone, so that a resolver that hangs holds up nothing else."""
+    return ThreadPoolExecutor(_LOOK_UPS, "look-ups")
+
+
 def is_kept(name: bytes) -> bool:
     """Say whether a header of an answer is handed on."""
     return name.lower() not in _LEFT_OUT
 
 
 async def resolved(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a name, or of an address for itself."""
-    loop = asyncio.get_running_loop()
-    found = await loop.getaddrinfo(host, port, type=socket.SOCK_STREAM)
+    """Ask the system for the addresses of a name, or of an address for itself.
+
+    Nobody can call off a look-up: one that is given up goes on in its thread for as long as the
+    system waits for the name servers.
+    """
+    look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
+    found = await asyncio.get_running_loop().run_in_executor(_look_ups(), look_up)
     return [str(entry[4][0]) for entry in found]

@@ -15,6 +15,7 @@ from app.persistence.engine import Dialect, Engine, Row
 from app.persistence.errors import DatabaseUnavailable
 from app.persistence.postgres import PooledPostgres
 from app.persistence.sqlite import LongLivedSqlite
+from app.telemetry import span, statement
 
 TABLES = (
     "app.audit.tables",
@@ -86,34 +87,43 @@ async def savepoint() -> AsyncIterator[None]:
     await fetch(f"SAVEPOINT {name}")
     try:
         yield
+    except DatabaseUnavailable:  # a full disk, a lost connection: the whole transaction is gone
+        del deeds[done:]
+        raise
     except BaseException:
         del deeds[done:]
         await fetch(f"ROLLBACK TO SAVEPOINT {name}")
-        raise
-    finally:
         await fetch(f"RELEASE SAVEPOINT {name}")
+        raise
+    await fetch(f"RELEASE SAVEPOINT {name}")
 
 
 async def fetch(sql: str, *args: Any) -> Sequence[Row]:  # noqa: ANN401  # what a column can hold
     """Run one statement with `$1`-style parameters and give its rows."""
-    return await _engine().fetch(sql, args)
+    engine = _engine()
+    with statement(sql, engine.dialect):
+        return await engine.fetch(sql, args)
 
 
 async def fetch_row(sql: str, *args: Any) -> Row | None:  # noqa: ANN401  # what a column can hold
     """Run one quick look-up by key and give its row."""
-    return await _engine().fetch_row(sql, args)
+    engine = _engine()
+    with statement(sql, engine.dialect):
+        return await engine.fetch_row(sql, args)
 
 
 async def copy_rows(table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     """Write many rows at once, in the open transaction; the names come from code alone."""
-    await _engine().copy(table, columns, rows)
+    with span("COPY", {"db.collection.name": table, "sekisho.rows": len(rows)}, kind="client"):
+        await _engine().copy(table, columns, rows)
 
 
 async def fetch_composed(query: QueryString) -> Sequence[Row]:
     """Run a statement that was composed of parts."""
     engine = _engine()
     sql, args = query.compile_string(engine_type=engine.dialect)
-    return await engine.fetch(sql, args)
+    with statement(sql, engine.dialect):
+        return await engine.fetch(sql, args)
 
 
 async def exclusive(name: str) -> None:
@@ -153,8 +163,9 @@ async def _transaction(engine: Engine) -> AsyncIterator[None]:
     deeds: list[Callable[[], None]] = []
     token = _deeds.set(deeds)
     try:
-        async with engine.open_transaction():
-            yield
+        with span("transaction"):
+            async with engine.open_transaction():
+                yield
     finally:
         _deeds.reset(token)
     for deed in deeds:

@@ -15,6 +15,7 @@ from piccolo.querystring import QueryString
 from app.config.sections import Database
 from app.persistence.engine import Dialect, Row
 from app.persistence.errors import DatabaseUnavailable, NotUnique, TextUnstorable
+from app.telemetry import statement
 
 _UNREACHABLE = (
     OSError,
@@ -22,7 +23,7 @@ _UNREACHABLE = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.AdminShutdownError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # too many connections, a full disk, no memory
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # met between a server's last word and the end of its connection
 )
@@ -30,6 +31,9 @@ _CONNECT_TIMEOUT = 5.0
 _STATEMENT_TIMEOUT = "10s"
 _PATIENCE = 12.0
 """Seconds to wait for a free connection, or for a server that keeps silent past its own limit."""
+
+_LETTING_GO = 1.0
+"""Seconds in which a server must have given up what we have given up (SEC-130)."""
 
 _COPY_PATIENCE = 300.0
 """Seconds for one batch of rows: nobody waits for an answer meanwhile."""
@@ -104,7 +108,7 @@ class PooledPostgres(PostgresEngine):
             if open_one is not None:
                 rows: Sequence[Row] = await open_one.connection.fetch(sql, *args)
                 return rows
-            async with self._pool.acquire(timeout=self._patience) as connection:
+            async with self._connection() as connection:
                 found: Sequence[Row] = await connection.fetch(sql, *args)
                 return found
         except asyncpg.UniqueViolationError as error:
@@ -128,9 +132,11 @@ class PooledPostgres(PostgresEngine):
             connection = self._spare() or await pool.acquire(timeout=self._patience)
             try:
                 row: Row | None = await connection.fetchrow(sql, *args)
-                return row
-            finally:
-                await self._put_aside(pool, connection)
+            except BaseException:  # given up, it may be: then it is in no state to be set aside
+                await _give_back(pool, connection)
+                raise
+            await self._put_aside(pool, connection)
+            return row  # noqa: TRY300  # what has been read is read, whatever comes of the connection
         except asyncpg.DataError as error:
             if _is_about_text(error):
                 raise TextUnstorable from error
@@ -157,7 +163,8 @@ class PooledPostgres(PostgresEngine):
     async def run_querystring(self, querystring: QueryString, in_pool: bool = True) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
         """Run what Piccolo has composed."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
-        return await self.fetch(sql, args)
+        with statement(sql, self.dialect):
+            return await self.fetch(sql, args)
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Write rows by COPY, which is several times as fast as statements."""
@@ -189,7 +196,7 @@ class PooledPostgres(PostgresEngine):
             return
         async with self._turn(), self._connection() as connection:
             try:
-                async with connection.transaction():
+                async with _all_or_nothing(connection):
                     token = self.current_transaction.set(_Open(self, connection))
                     try:
                         yield
@@ -246,6 +253,24 @@ class _Open(PostgresTransaction):
         self.connection = connection
 
 
+@asynccontextmanager
+async def _all_or_nothing(connection: Any) -> AsyncIterator[None]:  # noqa: ANN401  # of the pool
+    """Commit what is done inside, or undo it; a server that keeps silent undoes it by itself."""
+    transaction = connection.transaction()
+    await transaction.start()
+    try:
+        yield
+    except BaseException:
+        if not _is_lost(connection):
+            try:
+                async with asyncio.timeout(_LETTING_GO):
+                    await transaction.rollback()
+            except (*_UNREACHABLE, asyncpg.PostgresError):
+                connection.terminate()
+        raise
+    await transaction.commit()
+
+
 async def _keep(_connection: asyncpg.Connection) -> None:
     """Reset nothing between two uses of a connection."""
 
@@ -259,9 +284,12 @@ def _is_lost(connection: Any) -> bool:  # noqa: ANN401  # a connection of the po
 
 
 async def _give_back(pool: asyncpg.Pool, connection: Any) -> None:  # noqa: ANN401  # see above
-    """Return a connection to the pool it is of, even while that is closing."""
-    with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError):
-        await pool.release(connection)
+    """Return a connection to the pool it is of, even while that is closing.
+
+    One whose statement was given up is ended if the server does not give it up soon.
+    """
+    with contextlib.suppress(asyncpg.InterfaceError, asyncpg.InternalClientError, TimeoutError):
+        await pool.release(connection, timeout=_LETTING_GO)
 
 
 def _connection_arguments(settings: Database) -> dict[str, Any]:

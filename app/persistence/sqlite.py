@@ -28,6 +28,7 @@ from piccolo.querystring import QueryString
 from app.persistence.engine import Dialect, Row
 from app.persistence.errors import DatabaseUnavailable, NotUnique, TextUnstorable
 from app.strictjson import canonical
+from app.telemetry import statement
 
 _READERS = 3
 _BUSY_MS = 15_000
@@ -107,7 +108,8 @@ class LongLivedSqlite(SQLiteEngine):
     async def run_querystring(self, querystring: QueryString, in_pool: bool = False) -> Any:  # noqa: ANN401, ARG002, FBT001, FBT002  # Piccolo's signature
         """Run what Piccolo has composed."""
         sql, args = querystring.compile_string(engine_type=self.engine_type)
-        return await self.fetch(sql, args)
+        with statement(sql, self.dialect):
+            return await self.fetch(sql, args)
 
     async def copy(self, table: str, columns: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
         """Insert rows one after the other; SQLite has nothing that is faster."""

@@ -159,6 +159,7 @@ class RateLimits:
         try:
             return await self.shared.take(self._slots(self.rules, operation, account, address))
         except StoreAway:
+            self.audit.metrics.limits_apart()
             self._warn()
             slots = self._slots(self.rules_without_store, operation, account, address)
             return self.memory.take(slots)

@@ -18,6 +18,7 @@ from redis.exceptions import RedisError
 from app.clock import Clock
 from app.config import sections
 from app.ratelimit.windows import Slot
+from app.telemetry import span
 
 PATIENCE = 0.25
 """Seconds Redis may take (SEC-131)."""
@@ -105,8 +106,9 @@ class RedisWindows:
 
     async def _run(self, keys: list[str], numbers: list[int]) -> int:
         try:
-            async with asyncio.timeout(self._patience):
-                return int(await self._script(keys, numbers))
+            with span("EVALSHA", {"db.system.name": "redis"}, kind="client"):
+                async with asyncio.timeout(self._patience):
+                    return int(await self._script(keys, numbers))
         except _NO_ANSWER as error:
             self._away_until = time.monotonic() + self._pause
             raise StoreAway from error

@@ -1,6 +1,7 @@
 """The JSON face: what published clients call, and what backends call with a secret key."""
 
 from app.rest.errors import EXCEPTION_HANDLERS, StrictRequest
+from app.rest.openapi import document, openapi_config
 from app.rest.routes import routes
 
-__all__ = ["EXCEPTION_HANDLERS", "StrictRequest", "routes"]
+__all__ = ["EXCEPTION_HANDLERS", "StrictRequest", "document", "openapi_config", "routes"]

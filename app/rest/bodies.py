@@ -1,8 +1,9 @@
 """What REST bodies may say, in either spelling of the bags' names."""
 
 import re
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import Annotated, Any
+from typing import Annotated, Any, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -12,7 +13,7 @@ from app.errors import Invalid
 from app.ids import parse_id
 from app.metadata import UNSET, BagChanges
 from app.strictjson import Json
-from app.users import NewEmail, NewUser, ProfileChanges
+from app.users import NewEmail, NewUser, PrimaryEmailWrong, ProfileChanges
 
 _BAGS = {
     "public_metadata": "public",
@@ -22,6 +23,9 @@ _BAGS = {
     "unsafe_metadata": "unsafe",
     "unsafeMetadata": "unsafe",
 }
+_PROFILE = ("username", "name", "given_name", "family_name", "picture", "locale")
+_EMAILS = ("emails",)
+Moment = Annotated[datetime, msgspec.Meta(tz=True)] | None
 
 
 class BodyInvalid(Invalid):
@@ -53,6 +57,14 @@ class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     is_verified: bool = False
 
 
+class NamedEmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """An address to give to a user, in the reference's spelling."""
+
+    address: str
+    is_primary: bool = False
+    is_verified: bool = False
+
+
 class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """A user to make; `email` is short for one address."""
 
@@ -65,29 +77,47 @@ class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
     family_name: str | None = None
     picture: str | None = None
     locale: str | None = None
-    created_at: Annotated[datetime, msgspec.Meta(tz=True)] | None = None
+    created_at: Moment = None
 
     def to_new(self, bags: BagChanges) -> NewUser:
         """Give the service's value."""
-        emails = [NewEmail(e.address, e.is_primary, e.is_verified) for e in self.emails]
+        emails = _new_emails(self.emails)
         if self.email is not None:
             emails.append(NewEmail(self.email, is_primary=not emails))
-        if self.created_at is not None and not _is_storable(self.created_at):
-            raise BodyInvalid("`createdAt` lies in the years 1900 to 9998.", path=("createdAt",))
-        profile = {
-            name: value if (value := getattr(self, name)) is not None else UNSET
-            for name in ("username", "name", "given_name", "family_name", "picture", "locale")
-        }
-        return NewUser(
-            id=_user_id(self.id),
-            emails=tuple(emails),
-            profile=ProfileChanges(**profile),
-            bags=bags,
-            created_at=self.created_at,
-        )
+        return _new_user(self, emails, bags)
 
 
-_NEW_USER = frozenset(NewUserBody.__struct_encode_fields__)
+class NamedUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+    """A user to make, in the reference's spelling; a password may come along."""
+
+    id: str | None = None
+    emails: list[NamedEmailBody] = msgspec.field(default_factory=list)
+    username: str | None = None
+    name: str | None = None
+    given_name: str | None = None
+    family_name: str | None = None
+    picture: str | None = None
+    locale: str | None = None
+    created_at: Moment = None
+    password: str | None = None
+    password_hash: str | None = None
+
+    def to_new(self, bags: BagChanges) -> NewUser:
+        """Give the service's value.
+
+        Raises:
+            PrimaryEmailWrong: Of several addresses none is primary, or more than one.
+        """
+        primaries = sum(one.is_primary for one in self.emails)
+        if len(self.emails) > 1 and not primaries:
+            raise PrimaryEmailWrong("at least one primary email must be provided", path=_EMAILS)
+        if primaries > 1:
+            raise PrimaryEmailWrong("only one primary email is allowed", path=_EMAILS)
+        return _new_user(self, _new_emails(self.emails), bags)
+
+
+S = TypeVar("S", bound=msgspec.Struct)
+U = TypeVar("U", NewUserBody, NamedUserBody)
 
 
 def bag_changes(body: Any) -> BagChanges:  # noqa: ANN401  # any JSON
@@ -106,21 +136,89 @@ def bag_changes(body: Any) -> BagChanges:  # noqa: ANN401  # any JSON
     return BagChanges(**{_BAGS[name]: value for name, value in body.items()})
 
 
-def new_user(body: Any) -> NewUser:  # noqa: ANN401  # any JSON
+def new_user(body: Json) -> NewUser:
     """Read a user to make, with its bags.
 
     Raises:
         BodyInvalid: It is not what the endpoint takes.
     """
+    found, bags = _user_body(body, NewUserBody)
+    return found.to_new(bags)
+
+
+def named_user(body: Json) -> tuple[NewUser, NamedUserBody]:
+    """Read a user to make in the reference's spelling, with its bags; the body has its password.
+
+    Raises:
+        BodyInvalid: It is not what the endpoint takes.
+        PrimaryEmailWrong: Of several addresses none is primary, or more than one.
+    """
+    found, bags = _user_body(body, NamedUserBody)
+    return found.to_new(bags), found
+
+
+def named_email(body: Json) -> NewEmail:
+    """Read an address to give to a user; which one is primary has an endpoint of its own.
+
+    Raises:
+        BodyInvalid: It is not what the endpoint takes.
+    """
+    given = members(body, *NamedEmailBody.__struct_fields__)
+    if given.get("address") is None:
+        raise BodyInvalid("address is a required field", path=("address",))
+    found = _converted(given, NamedEmailBody)
+    return NewEmail(found.address, is_verified=found.is_verified)
+
+
+def profile_changes(body: Json) -> ProfileChanges:
+    """Read a change of a profile: what is left out stays, null clears, a text is set.
+
+    Raises:
+        BodyInvalid: It is not what the endpoint takes.
+    """
+    given = members(body, *_PROFILE)
+    for name, value in given.items():
+        if value is not None and (not isinstance(value, str) or not value.strip()):
+            raise BodyInvalid(f"{name} must be a non-empty string or null", path=(name,))
+    return ProfileChanges(**given)
+
+
+def _user_body(body: Json, kind: type[U]) -> tuple[U, BagChanges]:
     if not isinstance(body, dict):
         raise BodyInvalid
     bags = bag_changes({name: value for name, value in body.items() if name in _BAGS})
     rest = {name: value for name, value in body.items() if name not in _BAGS}
-    unknown = next((name for name in rest if name not in _NEW_USER), None)
+    unknown = next((name for name in rest if name not in kind.__struct_encode_fields__), None)
     if unknown is not None:
         raise BodyInvalid("The body names a field that no user has.", path=(unknown[:100],))
+    return _converted(rest, kind), bags
+
+
+def _new_emails(given: Sequence[EmailBody | NamedEmailBody]) -> list[NewEmail]:
+    return [NewEmail(one.address, one.is_primary, one.is_verified) for one in given]
+
+
+def _new_user(
+    given: NewUserBody | NamedUserBody, emails: list[NewEmail], bags: BagChanges
+) -> NewUser:
+    if given.created_at is not None and not _is_storable(given.created_at):
+        spelled = "created_at" if isinstance(given, NamedUserBody) else "createdAt"
+        raise BodyInvalid(f"`{spelled}` lies in the years 1900 to 9998.", path=(spelled,))
+    profile = {
+        name: value if (value := getattr(given, name)) is not None else UNSET for name in _PROFILE
+    }
+    return NewUser(
+        id=_user_id(given.id),
+        emails=tuple(emails),
+        profile=ProfileChanges(**profile),
+        bags=bags,
+        created_at=given.created_at,
+    )
+
+
+def _converted(body: dict[str, Json], kind: type[S]) -> S:
     try:
-        return msgspec.convert(rest, NewUserBody).to_new(bags)
+        return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
         raise BodyInvalid(path=_place(str(error))) from None
     except UnicodeEncodeError:  # half of a surrogate pair, which msgspec does not foresee

@@ -5,7 +5,7 @@ from http import HTTPStatus
 from typing import Any
 
 from litestar import Request, Response
-from litestar.exceptions import HTTPException
+from litestar.exceptions import HTTPException, InternalServerException, ValidationException
 from litestar.types import ExceptionHandlersMap
 
 from app import strictjson
@@ -28,6 +28,18 @@ _CODES = {
 class StrictRequest(Request[Any, Any, Any]):
     """A request whose JSON is read by our parser (SEC-105)."""
 
+    async def body(self) -> bytes:
+        """Read the body.
+
+        Raises:
+            BodyRefused: The client has left before its end (400).
+        """
+        try:
+            return await super().body()
+        except InternalServerException:  # what the framework makes of that
+            bad = HTTPStatus.BAD_REQUEST
+            raise BodyRefused(bad, _CODES[bad], "The body has no end.") from None
+
     async def json(self) -> strictjson.Json:
         """Read the body as strict JSON.
 
@@ -44,10 +56,18 @@ class StrictRequest(Request[Any, Any, Any]):
             raise BodyRefused(bad, _CODES[bad], str(error)) from None
 
 
-def _refused(request: Request[Any, Any, Any], error: IdentityError) -> Response[bytes]:
+def refused(
+    request: Request[Any, Any, Any],
+    error: IdentityError,
+    *,
+    status: HTTPStatus | None = None,
+    message: str | None = None,
+) -> Response[bytes]:
+    """Answer a refusal, with the status of its family and in its own words unless told others."""
     if not isinstance(error, TOLD):
         return _defect(request, error)
-    response = _respond(request, status_of(error), error.code, error.message, error.path)
+    told, words = status or status_of(error), message or error.message
+    response = _respond(request, told, error.code, words, error.path)
     response.headers |= {name.decode(): value.decode() for name, value in retry_headers(error)}
     return response
 
@@ -69,10 +89,19 @@ def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     status = HTTPStatus(error.status_code)
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _body_refused(request, too_large())
-    response = _respond(request, status, _CODES.get(status, "bad_request"), status.phrase)
+    code, path = _CODES.get(status, "bad_request"), _parameters(error)
+    words = f"{path[0]} is not what it must be." if path else status.phrase
+    response = _respond(request, status, code, words, path)
     if error.headers and "allow" in error.headers:
         response.headers["allow"] = error.headers["allow"]
     return response
+
+
+def _parameters(error: HTTPException) -> tuple[str, ...]:
+    """Name the first parameter that does not fit its type; the names are the endpoint's own."""
+    if not isinstance(error, ValidationException) or not isinstance(error.extra, list):
+        return ()
+    return tuple(str(one["key"]) for one in error.extra[:1] if "key" in one)
 
 
 def _defect(request: Request[Any, Any, Any], error: Exception) -> Response[bytes]:
@@ -95,7 +124,7 @@ def _respond(
 
 
 EXCEPTION_HANDLERS: ExceptionHandlersMap = {
-    IdentityError: _refused,
+    IdentityError: refused,
     MetadataVersionConflict: _precondition,
     BodyRefused: _body_refused,
     HTTPException: _not_routed,

@@ -1,6 +1,7 @@
 """Signing in by SAML: the way to the identity provider, the way back, and what is told of us."""
 
 import re
+from dataclasses import replace
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any
 
@@ -11,8 +12,8 @@ from app.errors import IdentityError
 from app.federation.errors import CodeChallengeInvalid
 from app.federation.saml.errors import SamlDomainUnknown, SamlOff
 from app.federation.saml.values import SamlAnswer, SamlSignIn
-from app.federation.states import COOKIE, LIFETIME
 from app.http.body import MAX_SAML
+from app.http.browsers import kept, secrets_of
 from app.rest.browsing import Asking, asked_by, query, sent_to
 from app.rest.browsing import form as form_of
 from app.rest.given import Callers, Services
@@ -49,7 +50,7 @@ async def begin(request: Asking, services: Services, callers: Callers) -> Respon
     except IdentityError as error:
         refused = await saml.refused(Actor(origin=asked.origin), error)
         return sent_to(refused.redirect_url, HTTPStatus.SEE_OTHER)
-    cookie = callers.cookie.beside(COOKIE, begun.browser_secret, int(LIFETIME.total_seconds()))
+    cookie = kept(secrets_of(asked, callers.cookie).having(begun.browser_secret), callers.cookie)
     return sent_to(begun.redirect_url, HTTPStatus.TEMPORARY_REDIRECT, cookie)
 
 
@@ -79,14 +80,12 @@ async def finish(request: Asking, services: Services, callers: Callers) -> Respo
     saml, asked = _saml(services), asked_by(request)
     given = await form_of(request, _ANSWER) or {}
     await services.rate_limits.charge("flow", address=asked.address)
-    answer = SamlAnswer(
-        response=given.get("SAMLResponse", ""),
-        relay_state=given.get("RelayState", ""),
-        browser_secret=callers.cookie.read(asked.header(b"cookie"), COOKIE) or "",
-    )
-    finished = await saml.finish(Actor(origin=asked.origin), answer)
-    forgetting = [callers.cookie.beside(COOKIE, "", 0)] if finished.forgets_browser else []
-    return sent_to(finished.redirect_url, HTTPStatus.SEE_OTHER, *forgetting)
+    answer = SamlAnswer(given.get("SAMLResponse", ""), given.get("RelayState", ""))
+    secrets = secrets_of(asked, callers.cookie)
+    shown = replace(answer, browser_secret=secrets.of_state(answer.state))
+    finished = await saml.finish(Actor(origin=asked.origin), shown)
+    left = [kept(secrets.without(answer.state), callers.cookie)] if finished.forgets_browser else []
+    return sent_to(finished.redirect_url, HTTPStatus.SEE_OTHER, *left)
 
 
 @get("/saml/metadata", tags=["saml"])

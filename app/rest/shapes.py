@@ -210,11 +210,6 @@ def profile(
     passkeys = [one for one in credentials if factors.shows_passkeys and not one.is_mfa_only]
     keys = [one for one in credentials if mfa.security_keys.enabled and one.is_mfa_only]
     user_id = str(account.id)
-    username = None
-    if account.username is not None:
-        username = ProfileUsername(
-            user_id, account.username, account.created_at, account.updated_at
-        )
     return Profile(
         id=user_id,
         user_id=user_id,
@@ -228,13 +223,22 @@ def profile(
         passkeys=[credential(one) for one in passkeys],
         security_keys=[credential(one) for one in keys],
         emails=[_email(one, identities) for one in emails],
-        username=username,
+        username=username_of(account),
         identities=[_identity(*one) for one in identities],
         name=account.name,
         given_name=account.given_name,
         family_name=account.family_name,
         picture=account.picture,
-        metadata=_unless_empty(named_bags(bags)),
+        metadata=unless_empty(named_bags(bags)),
+    )
+
+
+def username_of(account: Account) -> ProfileUsername | None:
+    """Show a user name; it has no id of its own, and goes with the account's."""
+    if account.username is None:
+        return None
+    return ProfileUsername(
+        str(account.id), account.username, account.created_at, account.updated_at
     )
 
 
@@ -284,7 +288,7 @@ def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> Olde
         given_name=account.given_name,
         family_name=account.family_name,
         picture=account.picture,
-        metadata=_unless_empty(named_bags(bags)),
+        metadata=unless_empty(named_bags(bags)),
     )
 
 
@@ -342,7 +346,8 @@ def refreshed(issued: Issued, *, shown: bool) -> Refreshed:
     )
 
 
-def _unless_empty(bags: NamedBags) -> NamedBags | None:
+def unless_empty(bags: NamedBags) -> NamedBags | None:
+    """Give bags that are to be left out where each of them is."""
     return None if bags == NamedBags() else bags
 
 

@@ -1,6 +1,7 @@
 """Signing in at providers: the way there, the way back, and the session."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from http import HTTPStatus
 from typing import Annotated, Any
 from urllib.parse import urlencode
@@ -13,14 +14,18 @@ from app.errors import IdentityError, NotFound
 from app.federation.errors import CodeChallengeInvalid
 from app.federation.exchange import LIFETIME as TOKEN_LIFETIME
 from app.federation.service import CallbackAnswer, SignInRequest
-from app.federation.states import COOKIE, LIFETIME
+from app.federation.states import LIFETIME
+from app.http.browsers import kept, secrets_of
 from app.rest.bodies import BodyInvalid, members
 from app.rest.browsing import Asking, asked_by, form, query, sent_to
 from app.rest.delivering import Delivering
-from app.rest.given import Caller, Callers, Services, body
+from app.rest.given import Caller, Callers, PathText, Services, body
 
 Json = Any
 CALLBACK = "/thirdparty/callback"
+OWN_CALLBACK = CALLBACK + "/{provider:str}"
+"""Where the answers of one provider come, where each has a callback of its own (SEC-079)."""
+
 MAX_FORM = 64 * 1024
 _START = {"provider": 4096, "redirect_to": 4096, "code_challenge": 4096}
 _ANSWER = {
@@ -99,36 +104,54 @@ async def begin(request: Asking, services: Services, callers: Callers) -> Respon
     except IdentityError as error:
         refused = await federation.refused(actor, error)
         return sent_to(refused.redirect_url, HTTPStatus.TEMPORARY_REDIRECT)
-    age = int(LIFETIME.total_seconds())
-    cookie = callers.cookie.beside(COOKIE, begun.browser_secret, age)
+    secrets = secrets_of(asked, callers.cookie).having(begun.browser_secret)
+    cookie = kept(secrets, callers.cookie)
     return sent_to(begun.redirect_url, HTTPStatus.TEMPORARY_REDIRECT, cookie)
 
 
 @get(CALLBACK, status_code=HTTPStatus.TEMPORARY_REDIRECT, tags=["third party"])
 async def finish(request: Asking, services: Services, callers: Callers) -> Response[bytes]:
     """Take the browser back from a provider, and send it on with a token or an error."""
+    return await _finished(request, services, callers)
+
+
+@get(OWN_CALLBACK, status_code=HTTPStatus.TEMPORARY_REDIRECT, tags=["third party"])
+async def finish_at(
+    provider: PathText, request: Asking, services: Services, callers: Callers
+) -> Response[bytes]:
+    """Take the browser back at the callback of one provider; another's answer is refused."""
+    return await _finished(request, services, callers, provider)
+
+
+async def _finished(
+    request: Asking, services: Services, callers: Callers, provider: str = ""
+) -> Response[bytes]:
     asked = asked_by(request)
     _see_that_errors_have_a_page(services)
     await services.rate_limits.charge("flow", address=asked.address)
-    secret = callers.cookie.read(asked.header(b"cookie"), COOKIE) or ""
-    finished = await services.federation.finish(
-        Actor(origin=asked.origin), _answer(query(asked, _ANSWER), secret)
-    )
-    forgetting = [callers.cookie.beside(COOKIE, "", 0)] if finished.forgets_browser else []
-    return sent_to(finished.redirect_url, HTTPStatus.TEMPORARY_REDIRECT, *forgetting)
+    secrets, answer = secrets_of(asked, callers.cookie), _answer(query(asked, _ANSWER))
+    secret = secrets.of_state(answer.state)
+    shown = replace(answer, callback_of=provider, browser_secret=secret)
+    finished = await services.federation.finish(Actor(origin=asked.origin), shown)
+    left = [kept(secrets.without(answer.state), callers.cookie)] if finished.forgets_browser else []
+    return sent_to(finished.redirect_url, HTTPStatus.TEMPORARY_REDIRECT, *left)
 
 
 @post(
-    CALLBACK,
+    [CALLBACK, OWN_CALLBACK],
     status_code=HTTPStatus.SEE_OTHER,
     request_max_body_size=MAX_FORM,
     tags=["third party"],
 )
 async def finish_form(request: Asking, services: Services) -> Response[bytes]:
-    """Take the browser back with a form, as Apple sends it, and have it come by GET (SEC-082)."""
+    """Take the browser back with a form, as Apple sends it, and have it come by GET (SEC-082).
+
+    The target is a query alone (RFC 3986 §4.2), so it comes back to the very URL that it has sent
+    the form to, whatever a proxy makes of that on the way here.
+    """
     _see_that_errors_have_a_page(services)
-    kept = await form(request, _ANSWER) or {}
-    return sent_to(f"{CALLBACK}?{urlencode(kept)}", HTTPStatus.SEE_OTHER)
+    given = await form(request, _ANSWER) or {}
+    return sent_to(f"?{urlencode(given)}", HTTPStatus.SEE_OTHER)
 
 
 @post("/token", status_code=HTTPStatus.OK, tags=["third party"])
@@ -177,10 +200,10 @@ async def accept_id_token(data: IdTokenData, services: Services, caller: Caller)
     return ExchangeToken(token, int(TOKEN_LIFETIME.total_seconds()))
 
 
-def _answer(given: Mapping[str, str] | None, secret: str) -> CallbackAnswer:
+def _answer(given: Mapping[str, str] | None) -> CallbackAnswer:
     """Gather what a provider has sent; None is a query that cannot be read."""
     if given is None:
-        return CallbackAnswer(browser_secret=secret, is_readable=False)
+        return CallbackAnswer(is_readable=False)
     return CallbackAnswer(
         state=given.get("state", ""),
         code=given.get("code", ""),
@@ -188,7 +211,6 @@ def _answer(given: Mapping[str, str] | None, secret: str) -> CallbackAnswer:
         error_description=given.get("error_description", ""),
         iss=given.get("iss", ""),
         user=given.get("user", ""),
-        browser_secret=secret,
     )
 
 

@@ -1,4 +1,7 @@
-"""Self-service: what signed-in users change of their own account, whichever face they use."""
+"""Self-service: what signed-in users change of their own account, whichever face they use.
+
+What a backend changes of their credentials stands beside it, made of the same parts.
+"""
 
 from app.selfservice.errors import (
     AccountDeletionDisabled,
@@ -7,6 +10,7 @@ from app.selfservice.errors import (
     StepUpRequired,
 )
 from app.selfservice.holdings import Holdings
+from app.selfservice.managed import ManagedCredentials
 from app.selfservice.notices import Addressee, Notice, Notices
 from app.selfservice.service import Oneself, SelfService
 
@@ -15,6 +19,7 @@ __all__ = [
     "Addressee",
     "Holdings",
     "LastWayIn",
+    "ManagedCredentials",
     "Notice",
     "Notices",
     "Oneself",

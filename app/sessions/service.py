@@ -62,11 +62,21 @@ DELETE FROM user_session WHERE id IN (
     SELECT id FROM user_session WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
 RETURNING id
 """
+_IDLE = f"""
+DELETE FROM user_session WHERE id IN (
+    SELECT id FROM user_session WHERE last_used_at < $1 ORDER BY last_used_at LIMIT $2)
+    AND last_used_at < $1
+RETURNING {_COLUMNS}
+"""
 _SWEPT_AT_ONCE = 500
 KEPT = timedelta(days=1)
 """How long a session that has expired is kept: much longer than clocks may differ."""
 
+IDLE_KEPT = timedelta(minutes=5)
+"""The same of one that was not used for too long, whose end receivers want to know of."""
+
 _TOUCH_EVERY = timedelta(seconds=60)
+_IDLE_END: EventName = "session.delete.passive.expire"
 _USER_AGENT_KEPT = 400
 _REFRESH_GRACE = timedelta(seconds=30)
 
@@ -174,7 +184,9 @@ class Sessions:
             session = replace(session, created_at=now, last_used_at=now)
             for row in await fetch(_EVICT, user_id, now, self.config.limit - 1):
                 if row["expires_at"] > now:
-                    await self._tell("session.delete.passive.limit", Session(**row))
+                    idle = self._has_ended(row["expires_at"], row["last_used_at"], now)
+                    why: EventName = "session.delete.passive.limit"
+                    await self._tell(_IDLE_END if idle else why, Session(**row))
             if sign_in.replacing is not None:
                 await self._end_former(actor, sign_in.replacing)
             columns = {name: getattr(session, name) for name in Session.__slots__}
@@ -311,6 +323,25 @@ class Sessions:
         over = self.clock() - KEPT
         while len(await fetch(_SWEEP, over, _SWEPT_AT_ONCE)) == _SWEPT_AT_ONCE:
             continue
+
+    async def sweep_idle(self) -> None:
+        """Remove the sessions that were not used for too long, a part at a time, and tell of each.
+
+        One that has reached its end is told of nowhere: when that is, its beginning has told.
+        """
+        over = self.idle_since()
+        while over is not None:
+            async with transaction():
+                ended = await fetch(_IDLE, over, _SWEPT_AT_ONCE)
+                for row in ended:
+                    await self._tell(_IDLE_END, Session(**row))
+            if len(ended) < _SWEPT_AT_ONCE:
+                break
+
+    def idle_since(self) -> datetime | None:
+        """Say since when a session is not used that is swept; None without an idle timeout."""
+        timeout = self.config.idle_timeout
+        return self.clock() - timeout - IDLE_KEPT if timeout else None
 
     async def _lock_user(self, user_id: UUID) -> None:
         if not await fetch(_LOCK_USER, user_id):

@@ -3,22 +3,27 @@
 from app.transfer.checking import Problem
 from app.transfer.errors import EntryInvalid, EntryTaken, FileRefused
 from app.transfer.exporting import Exporter
+from app.transfer.firebase import Conversion, HashParameters, LeftOut
 from app.transfer.generating import made_up
-from app.transfer.importing import Importer, OnConflict, Outcome, Wishes
+from app.transfer.importing import Importer, OnConflict, Outcome, Wishes, collect_seldom
 from app.transfer.reading import Format
 from app.transfer.schemas import schema_of
 
 __all__ = [
+    "Conversion",
     "EntryInvalid",
     "EntryTaken",
     "Exporter",
     "FileRefused",
     "Format",
+    "HashParameters",
     "Importer",
+    "LeftOut",
     "OnConflict",
     "Outcome",
     "Problem",
     "Wishes",
+    "collect_seldom",
     "made_up",
     "schema_of",
 ]

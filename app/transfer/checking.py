@@ -14,7 +14,7 @@ import msgspec
 
 from app import base64url, strictjson
 from app.clock import STORABLE_YEARS
-from app.config.sections import BagLimits, Config
+from app.config.sections import BagLimit, BagLimits, Config
 from app.credentials.errors import PasswordHashTooCostly
 from app.credentials.password_formats import parse
 from app.credentials.totp import Totp
@@ -23,7 +23,7 @@ from app.errors import IdentityError
 from app.federation.identities import MOST_ISSUER, MOST_SUBJECT
 from app.ids import new_id
 from app.metadata import Bag
-from app.metadata.patch import check, compact
+from app.metadata.patch import check, compact, within
 from app.text import is_printable, is_storable
 from app.transfer import hanko
 from app.transfer.errors import EntryInvalid
@@ -154,10 +154,11 @@ class Checking:
 
     def _bags(self, record: UserRecord) -> dict[str, str]:
         found = {}
-        for bag, name, column in _BAGS:
+        limits = self.caps.public, self.caps.private, self.caps.unsafe
+        for (bag, name, column), limit in zip(_BAGS, limits, strict=True):
             raw = getattr(record, name)
             if raw is not msgspec.UNSET:
-                found[column] = _bag(bag, bytes(raw), self.caps)
+                found[column] = _bag(bag, bytes(raw), limit)
         return found
 
     def _emails(self, user_id: UUID, emails: Sequence[EmailRecord]) -> list[Row]:
@@ -288,7 +289,7 @@ class Checking:
         if moment is None:
             return self.now
         try:
-            in_utc = moment.astimezone(UTC)
+            in_utc = moment if moment.tzinfo is UTC else moment.astimezone(UTC)
         except OverflowError:
             raise EntryInvalid("A time lies outside of the years 1900 to 9998.") from None
         if in_utc.year not in STORABLE_YEARS:
@@ -305,7 +306,7 @@ def _profile(record: UserRecord, config: Config) -> dict[str, Any]:
     return ProfileChanges(**given).checked(config.username) if given else {}
 
 
-def _bag(bag: Bag, raw: bytes, caps: BagLimits) -> str:
+def _bag(bag: Bag, raw: bytes, limit: BagLimit) -> str:
     """Give a bag as it is stored.
 
     A text that comes out of the encoder as it went in is compact and says nothing twice; all
@@ -316,12 +317,13 @@ def _bag(bag: Bag, raw: bytes, caps: BagLimits) -> str:
     try:
         value = msgspec.json.decode(raw)
         plain = b"\\u0000" not in raw and raw.count(b"{") + raw.count(b"[") <= strictjson.MAX_DEPTH
-        if not plain or msgspec.json.encode(value) != raw or not isinstance(value, dict):
-            value = strictjson.parse(raw)
-            check(bag, value)
+        if plain and isinstance(value, dict) and msgspec.json.encode(value) == raw:
+            return within(bag, raw.decode(), limit)
+        value = strictjson.parse(raw)
+        check(bag, value)
     except (msgspec.MsgspecError, RecursionError, strictjson.NotJson):
         raise EntryInvalid("A bag is no JSON as it is accepted.", path=(bag.field,)) from None
-    return compact(bag, value, getattr(caps, bag.value))
+    return compact(bag, value, limit)
 
 
 def _claims(raw: bytes) -> str:

@@ -1,6 +1,7 @@
 """Imports users: streamed, in batches, whole or row by row."""
 
 import asyncio
+import gc
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Literal
@@ -30,6 +31,7 @@ KEPT = 1_000
 _USERS, _BYTES, _SLICE = 4_000, 4 * 1024 * 1024, 32
 _NO_LIMIT = "SET LOCAL statement_timeout = 0"
 _PATIENCE = 5  # attempts to write a batch that others write into as well
+_OBJECTS = 1_000_000  # more than a batch is made of
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +71,16 @@ Slice = tuple[list[Prepared | Problem], int]
 _NO_MORE: Slice = ([], 0)
 OnProblem = Callable[[Problem], None]
 OnProgress = Callable[[int, Outcome], None]
+
+
+def collect_seldom() -> None:
+    """Prepare a process that does nothing but import.
+
+    Users stream by and are in no cycle, so that looking through them for cycles is in vain: what
+    was loaded so far is set aside, and a batch is gone before it is looked at.
+    """
+    gc.freeze()
+    gc.set_threshold(_OBJECTS)
 
 
 class _Undone(Exception):  # no refusal: it ends a transaction
@@ -301,8 +313,11 @@ async def _copy(batch: Sequence[Prepared]) -> None:
         NotUnique: Something is taken.
         UserExists: An id was a user's who has been deleted.
     """
-    for table in COLUMNS:
-        rows: list[Row] = [row for one in batch for row in one.rows.get(table, ())]
+    found: dict[str, list[Row]] = {table: [] for table in COLUMNS}
+    for one in batch:
+        for table, rows in one.rows.items():
+            found[table] += rows
+    for table, rows in found.items():
         if rows:
             await copy_rows(table, names(table), rows)
     # Only now: the rows have waited for a deletion of such an id that was under way.

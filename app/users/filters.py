@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import Enum
 from typing import Any
+from uuid import UUID
 
 from piccolo.querystring import QueryString
 
@@ -24,6 +25,8 @@ from app.text import email_key, is_storable, username_key
 _END = "\U0010ffff"
 MAX_CONDITIONS = 50
 MAX_INDEXES = 4
+MAX_IDS = 100
+MAX_PART = 255
 _METADATA_PATH = ("filter", "metadata", "path")
 _ODD_KEY = re.compile(r"[\x00-\x1f\"\\]|\A(\s*[+-]|\s+|0)\d+\Z")
 """Keys that SQLite's paths cannot name, and such as PostgreSQL would take for an index."""
@@ -56,12 +59,24 @@ class MetadataPredicate:
 
 @dataclass(frozen=True, slots=True)
 class UserFilter:
-    """Asks for users; every part that is given must hold."""
+    """Asks for users; every part that is given must hold.
+
+    Attributes:
+        ids: They have one of these.
+        email_has: What an address of theirs has in it, however spelled.
+        username_has: What their user name has in it, however spelled.
+    """
 
     search: str | None = None
+    ids: tuple[UUID, ...] = ()
     email: str | None = None
+    email_has: str | None = None
+    username_has: str | None = None
     email_verified: bool | None = None
     identity_provider: str | None = None
+    has_password: bool | None = None
+    has_passkey: bool | None = None
+    has_totp: bool | None = None
     created_after: datetime | None = None
     created_before: datetime | None = None
     signed_in_after: datetime | None = None
@@ -90,7 +105,8 @@ def condition(wanted: UserFilter) -> QueryString | None:
 
 
 def _parts(wanted: UserFilter) -> list[QueryString]:
-    parts = [*_ranges(wanted), *_identifiers(wanted)]
+    parts = [*_ranges(wanted), *_ids(wanted), *_identifiers(wanted), *_substrings(wanted)]
+    parts += _credentials(wanted)
     if wanted.metadata is not None:
         parts.append(_bag(wanted.metadata))
     parts += [inner for part in wanted.all_of if (inner := _all(_parts(part)))]
@@ -111,6 +127,13 @@ def _ranges(wanted: UserFilter) -> list[QueryString]:
         ("app_user.last_sign_in_at < {}", wanted.signed_in_before),
     )
     return [QueryString(sql, value) for sql, value in bounds if value is not None]
+
+
+def _ids(wanted: UserFilter) -> list[QueryString]:
+    if len(wanted.ids) > MAX_IDS:
+        raise FilterRefused(f"At most {MAX_IDS} ids are asked for at once.", path=("filter", "ids"))
+    places = ", ".join("{}" for _ in wanted.ids)
+    return [QueryString(f"app_user.id IN ({places})", *wanted.ids)] if wanted.ids else []
 
 
 def _identifiers(wanted: UserFilter) -> list[QueryString]:
@@ -135,6 +158,44 @@ def _identifiers(wanted: UserFilter) -> list[QueryString]:
         sql = "app_user.id IN (SELECT user_id FROM identity WHERE provider = {})"
         parts.append(QueryString(sql, provider))
     return parts
+
+
+def _substrings(wanted: UserFilter) -> list[QueryString]:
+    """Ask for what is anywhere in an identifier; every row has to be looked at."""
+    email, name = (
+        _within(wanted.email_has, "email_has"),
+        _within(wanted.username_has, "username_has"),
+    )
+    parts = []
+    if email is not None:
+        sql = "app_user.id IN (SELECT user_id FROM email WHERE address_key LIKE {} ESCAPE '!')"
+        parts.append(QueryString(sql, email))
+    if name is not None:
+        parts.append(QueryString("app_user.username_key LIKE {} ESCAPE '!'", name))
+    return parts
+
+
+def _credentials(wanted: UserFilter) -> list[QueryString]:
+    """Ask for who has a credential of a kind, or has none."""
+    asked = (
+        ("SELECT user_id FROM user_password", wanted.has_password),
+        ("SELECT user_id FROM webauthn_credential WHERE NOT is_mfa_only", wanted.has_passkey),
+        ("SELECT user_id FROM user_totp", wanted.has_totp),
+    )
+    return [
+        QueryString(f"app_user.id {'IN' if has else 'NOT IN'} ({owners})")
+        for owners, has in asked
+        if has is not None
+    ]
+
+
+def _within(text: str | None, name: str) -> str | None:
+    """Make a pattern that finds *text* anywhere; what patterns give a meaning has none in it."""
+    folded = username_key(_storable(text or "", ("filter", name)))
+    if len(folded) > MAX_PART:
+        raise FilterRefused(f"At most {MAX_PART} characters are looked for.", path=("filter", name))
+    plain = folded.replace("!", "!!").replace("%", "!%").replace("_", "!_")
+    return f"%{plain}%" if plain else None
 
 
 def _bag(predicate: MetadataPredicate) -> QueryString:

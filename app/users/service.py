@@ -116,18 +116,30 @@ class Users:
             FilterRefused: The filter cannot be asked of the database.
         """
         descending = (order is UserOrder.CREATED_AT_DESC) != asked.backwards
-        parts = [part for part in (_beyond(asked.beyond, descending=descending),) if part]
-        if wanted is not None and (filtered := condition(wanted)):
-            parts.append(filtered)
-        where = " AND ".join("{}" for _ in parts)
-        direction = "DESC" if descending else "ASC"
-        query = QueryString(
-            f"SELECT {COLUMNS} FROM app_user {'WHERE ' + where if parts else ''} "
-            f"ORDER BY created_at {direction}, id {direction} LIMIT {{}}",
-            *parts,
-            asked.size + 1,
-        )
-        return Page.of([Account(**row) for row in await fetch_composed(query)], asked)
+        where = _where(wanted, _beyond(asked.beyond, descending=descending))
+        found = await _listed(where, asked.size + 1, descending=descending)
+        return Page.of(found, asked)
+
+    async def numbered(
+        self, wanted: UserFilter, order: UserOrder, *, skip: int, size: int
+    ) -> list[Account]:
+        """Give *size* accounts behind the first *skip*, for lists whose pages have numbers.
+
+        Raises:
+            FilterRefused: The filter cannot be asked of the database.
+        """
+        descending = order is UserOrder.CREATED_AT_DESC
+        return await _listed(_where(wanted), size, skip, descending=descending)
+
+    async def count(self, wanted: UserFilter) -> int:
+        """Say how many accounts there are.
+
+        Raises:
+            FilterRefused: The filter cannot be asked of the database.
+        """
+        sql = "SELECT COUNT(*) AS number FROM app_user WHERE {}"
+        (row,) = await fetch_composed(QueryString(sql, _where(wanted)))
+        return int(row["number"])
 
     async def emails_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, list[Email]]:
         """Read the addresses of some users, in one statement, oldest first."""
@@ -150,6 +162,7 @@ class Users:
         new: NewUser,
         *,
         then: Callable[[UUID], Awaitable[object]] | None = None,
+        ways_in: Mapping[str, object] | None = None,
         is_addressed_otherwise: bool = False,
     ) -> tuple[Account, Bags]:
         """Make an account with its addresses and bags, all of it or nothing.
@@ -158,6 +171,7 @@ class Users:
             actor: On whose behalf; the audit record names it.
             new: The account.
             then: What else belongs to the account from the first, such as a password.
+            ways_in: The ways in that *then* adds, as the audit record names them.
             is_addressed_otherwise: Whether a provider's identity names the account, so that it
                 needs neither an address nor a user name.
 
@@ -182,7 +196,9 @@ class Users:
             for n, email in enumerate(emails):
                 await self._insert_email(user_id, email, now, ("emails", str(n), "address"))
             bags = await self.metadata.seed(user_id, new.bags)
-            await self.audit.record("user_created", actor, subject=user_id)
+            name = {"username": account.username} if account.username else {}
+            details = {**(ways_in or {}), **name}
+            await self.audit.record("user_created", actor, subject=user_id, details=details)
             if then is not None:
                 await then(user_id)
             await self.events.record_user("user.create", actor, user_id)
@@ -417,6 +433,26 @@ def _taken(error: NotUnique, path: tuple[str, ...]) -> Conflict:
     if leaf is None:
         raise error
     return leaf(path=("id",) if leaf is UserExists else path)
+
+
+def _where(wanted: UserFilter | None, beyond: QueryString | None = None) -> QueryString:
+    asked = None if wanted is None else condition(wanted)
+    parts = [part for part in (beyond, asked) if part is not None]
+    return QueryString(" AND ".join("{}" for _ in parts) if parts else "TRUE", *parts)
+
+
+async def _listed(
+    where: QueryString, size: int, skip: int = 0, *, descending: bool
+) -> list[Account]:
+    direction = "DESC" if descending else "ASC"
+    query = QueryString(
+        f"SELECT {COLUMNS} FROM app_user WHERE {{}} "
+        f"ORDER BY created_at {direction}, id {direction} LIMIT {{}} OFFSET {{}}",
+        where,
+        size,
+        skip,
+    )
+    return [Account(**row) for row in await fetch_composed(query)]
 
 
 def _beyond(position: Position | None, *, descending: bool) -> QueryString | None:

@@ -97,7 +97,7 @@ WHERE webhook_id = $1 AND user_id = $2 AND state = 'waiting' AND due_at < $3
 """
 _EXPIRE = """
 UPDATE webhook_delivery SET state = 'failed', outcome = 'expired', settled_at = $1, claim = NULL
-WHERE state = 'waiting' AND expires_at <= $2
+WHERE state = 'waiting' AND expires_at <= $2 RETURNING id
 """
 _CLEAN = """
 DELETE FROM webhook_delivery WHERE sequence IN (
@@ -309,12 +309,13 @@ class Deliveries:
         )
         return Page.of([Delivery(**row) for row in rows], asked)
 
-    async def sweep(self) -> None:
-        """Give up what was not told in time, and delete what was long ago."""
+    async def sweep(self) -> int:
+        """Give up what was not told in time, and delete what was long ago; say how many it was."""
         now = self.clock()
-        await fetch(_EXPIRE, now, now - _GRACE)
+        given_up = await fetch(_EXPIRE, now, now - _GRACE)
         while len(await fetch(_CLEAN, now - KEPT, _DELETED_AT_ONCE)) == _DELETED_AT_ONCE:
             pass
+        return len(given_up)
 
     async def _spread(self, event: Row, hooks: Sequence[Webhook]) -> None:
         told = [one for one in hooks if one.is_told(event["name"], event["created_at"])]

@@ -5,6 +5,7 @@ import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from functools import partial
 from urllib.parse import urlsplit
 from uuid import UUID
 
@@ -17,7 +18,8 @@ from app.config.webhook_sections import SUBSCRIBABLE
 from app.ids import new_id
 from app.keys import Sealer, SigningKeys
 from app.paging import Page, PageRequest
-from app.persistence import exclusive, fetch, fetch_row, transaction
+from app.persistence import after_commit, exclusive, fetch, fetch_row, transaction
+from app.telemetry import work
 from app.webhooks import signatures
 from app.webhooks.courier import Courier
 from app.webhooks.deliveries import LEASE, Deliveries, Delivery, DeliveryState, Outcome, Taken
@@ -345,25 +347,45 @@ class Webhooks:
         await self.hooks.reseal()
 
     async def sweep(self) -> None:
-        """Give up what was not told in time, delete what was long ago, and disable the unused."""
-        await self.deliveries.sweep()
-        await self.events.sweep()
+        """Give up what was not told in time, delete what was long ago, and disable the unused.
+
+        Events are not among it: they are swept by themselves.
+        """
+        for _ in range(await self.deliveries.sweep()):
+            self.audit.metrics.webhook_settled("failed")
         for row in await fetch(_UNUSED, self.clock()) if self.expires else ():
             async with transaction():
                 await self._disable(row["id"], "unused")
 
     async def _deliver(self, target: Target, taken: Taken) -> Attempted:
-        event = await self.deliveries.event_of(taken)
-        outcome = await self.courier.attempt(target, event)
-        async with transaction():
-            state = await self.deliveries.settle(taken, outcome)
-            if state is not None and not target.hook.is_configured:
-                await self._note(target.hook.id, outcome)
+        named = {"sekisho.webhook": str(taken.webhook_id), "sekisho.event": taken.event}
+        with work("webhook", named) as attempt:
+            event = await self.deliveries.event_of(taken)
+            outcome = await self.courier.attempt(target, event)
+            attempt.set("sekisho.outcome", outcome.kind)
+            if outcome.kind != "delivered":
+                attempt.fail(outcome.kind)
+            state = await self._settle(target, taken, outcome)
         told = {"webhook": taken.webhook_id, "delivery": taken.id, "event": taken.event}
         level = logging.INFO if outcome.kind == "delivered" else logging.WARNING
         status = {} if outcome.status is None else {"status": outcome.status}
         _log.log(level, "webhook %s", outcome.kind, extra=told | status)
         return Attempted(taken.webhook_id, taken.event, outcome, state)
+
+    async def _settle(self, target: Target, taken: Taken, outcome: Outcome) -> DeliveryState | None:
+        """Note what became of an attempt; None where another has noted it."""
+        async with transaction():
+            state = await self.deliveries.settle(taken, outcome)
+            if state is not None:
+                after_commit(partial(self._count, outcome, state))
+                if not target.hook.is_configured:
+                    await self._note(target.hook.id, outcome)
+            return state
+
+    def _count(self, outcome: Outcome, state: DeliveryState) -> None:
+        self.audit.metrics.webhook_attempt(outcome.kind)
+        if state != "waiting":
+            self.audit.metrics.webhook_settled(state)
 
     async def _note(self, hook_id: UUID, outcome: Outcome) -> None:
         """Remember how a hook fares, and disable one that has long failed."""

@@ -99,6 +99,13 @@ class TestFilters:
         assert await found(search="192.0.2.1") == [1]
         assert await found(search=str(KEY.id)) == [0]
 
+    async def test_who_was_not_signed_in_yet_is_found_as_whom_it_is_about(self, log):
+        someone = new_id()
+        for n, actor in enumerate((Actor(origin=Origin("r")), Actor(secret_key=KEY), SYSTEM)):
+            await log.record("login_failure", actor, subject=someone, details={"n": n})
+        assert await found(actor_has=str(someone)) == [0]
+        assert await found(search=str(someone)) == [0]
+
     @pytest.mark.parametrize("text", ["%", "_", "!", "192%", "192_0", "'", "\\"])
     async def test_what_a_pattern_gives_a_meaning_finds_itself_alone_sec_098(
         self, log, clock, text
@@ -139,10 +146,13 @@ class TestRetention:
         await services.audit.sweep()
         assert await found() == []
 
-    async def test_zero_keeps_everything(self, services, log, clock):
+    @pytest.mark.parametrize("retention", [Duration(0), Duration(hours=-1)])
+    async def test_zero_keeps_everything_and_so_does_less_sec_118(
+        self, services, log, clock, retention
+    ):
         await fill(log, clock, number=2)
         clock.now += timedelta(days=4000)
-        config = msgspec.structs.replace(services.config.audit_log, retention=Duration(0))
+        config = msgspec.structs.replace(services.config.audit_log, retention=retention)
         await AuditLog(config, services.clock).sweep()
         assert await found() == [1, 0]
 

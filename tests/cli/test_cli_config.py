@@ -1,11 +1,15 @@
 import itertools
 import json
+from pathlib import Path
 
 import pytest
 import yaml
+from jsonschema_rs import validator_for
 
-from app.config import schema, settings
+from app.cli.editors import file_schema
+from app.config import ConfigurationRefused, load, schema, settings
 from app.config.moved import MOVED, UNUSED
+from app.transfer import schema_of
 
 SECRETS = {
     "SECRET_KEYS": "first-secret-of-this-test,second-secret-of-this-test",
@@ -74,10 +78,87 @@ def test_check_says_that_the_configuration_is_good_and_makes_nothing(sekisho, tm
 def test_the_printed_json_schema_knows_every_key_and_no_other(sekisho):
     printed = sekisho("config", "schema")
     assert printed.status == 0
-    assert json.loads(printed.out) == schema()
-    definitions = json.loads(printed.out)["$defs"]
-    assert set(definitions["Server"]["properties"]) >= {"public", "admin", "allowed_hosts"}
-    assert definitions["Server"]["additionalProperties"] is False
+    told, strict = json.loads(printed.out)["$defs"], schema()["$defs"]
+    assert told.keys() == strict.keys()
+    for name, definition in strict.items():
+        added = told[name]["properties"].keys() - definition["properties"].keys()
+        assert told[name]["properties"].keys() >= definition["properties"].keys()
+        assert all(told[name]["properties"][one]["deprecated"] for one in added)
+        assert told[name]["additionalProperties"] is False
+
+
+@pytest.fixture(scope="module")
+def editor():
+    """What an editor checks a file with."""
+    return validator_for(file_schema())
+
+
+REFERENCE = sorted((Path(__file__).parents[1] / "config" / "reference").glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", REFERENCE, ids=lambda file: file.stem)
+def test_an_editor_takes_the_files_of_the_reference_as_they_are(editor, file):
+    assert [error.message for error in editor.iter_errors(yaml.safe_load(file.read_text()))] == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "session:",
+        "session: {limit: }",
+        "session: {limit: '0x10'}",
+        "session: {audience: one}",
+        "session: {idle_timeout: 0}",
+        "session: {cookie: {secure: 'T'}}",
+        "session: {cookie: {secure: 1}}",
+        "database: {port: 5432}",
+        "database: {dialect: mysql}",
+        "database: {idle_pool: 2}",
+        "secret_keys: [12345678901234567890]",
+        "secrets: {keys: a-secret-of-this-test}",
+        "debug: true",
+        "flow_locker: {store: redis, redis_config: {address: x}}",
+        "emails: {limit: 3}",
+        "smtp: {host: x}",
+        "passcode: {ttl: 60, email: {from_name: x}}",
+        "server: {public: {cors: {allow_origins: ['https://a.example']}}}",
+        "webauthn: {relying_party: {origin: 'https://a.example', icon: x}}",
+        "user_metadata: {limits: torii}",
+        "user_metadata: {limits: {public: {max: 10}}}",
+        "webhooks: {enabled: true, hooks: [{callback: 'https://a.example/', events: [user]}]}",
+        "third_party: {custom_providers: {x: {display_name: X, scopes: openid}}}",
+        "session: {jwt_template: {claims: {a: {b: [1]}}}}",
+    ],
+)
+def test_an_editor_takes_whatever_the_server_takes(editor, written, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(written)
+    assert load(file, {})
+    assert [error.message for error in editor.iter_errors(yaml.safe_load(written))] == []
+
+
+@pytest.mark.parametrize(
+    "written",
+    [
+        "sesion: {limit: 1}",
+        "session: {limits: 1}",
+        "session: {limit: 0}",
+        "session: {limit: many}",
+        "session: {lifespan: 12}",
+        "session: {cookie: {secure: 'yes'}}",
+        "session: {cookie: {same_site: loose}}",
+        "database: {dialect: oracle}",
+        "passcode: {length: 6}",
+        "webhooks: {hooks: [{callback: x, events: [user], more: 1}]}",
+        "email: []",
+    ],
+)
+def test_an_editor_refuses_what_the_server_refuses(editor, written, tmp_path):
+    file = tmp_path / "config.yaml"
+    file.write_text(written)
+    with pytest.raises(ConfigurationRefused):
+        load(file, {})
+    assert not editor.is_valid(yaml.safe_load(written))
 
 
 def test_the_reference_tells_every_setting_its_variables_and_its_meaning(sekisho):
@@ -109,3 +190,16 @@ def test_the_reference_tells_every_setting_its_variables_and_its_meaning(sekisho
 )
 def test_the_reference_tells_types_and_defaults_in_words(sekisho, key, type_, default):
     assert f"| `{key}` | {type_} | {default} | `" in sekisho("config", "reference").out
+
+
+@pytest.mark.parametrize("kind", ["config", "import"])
+def test_the_schemas_for_editors_are_written_where_the_reference_writes_them(sekisho, kind):
+    """As `schema generate` of the reference: to a file that is not written over by accident."""
+    printed = sekisho("schema", "generate", kind)
+    assert (printed.status, printed.err) == (0, "")
+    expected = file_schema() if kind == "config" else schema_of("hanko")
+    assert json.loads(printed.out) == json.loads(json.dumps(expected))
+    assert sekisho("schema", "generate", kind, "-o", "made.json").out == ""
+    assert Path("made.json").read_text() == printed.out
+    assert sekisho("schema", "generate", kind, "-o", "made.json").status == 1
+    assert sekisho("schema", "generate", kind, "-o", "made.json", "--force").status == 0

@@ -6,6 +6,9 @@ from datetime import datetime
 import pytest
 from databases import administer
 
+from app.cli import database
+from app.clock import utc_now
+from app.persistence import Migrations
 from app.persistence.migrations import _modules
 
 IDS = [module.ID for module in _modules()]
@@ -58,6 +61,37 @@ def test_status_says_when_each_was_applied(migrate):
     assert [line.split()[0] for line in applied] == IDS
     assert "missing" not in "".join(applied)
     assert all(datetime.fromisoformat(at) for at in steps(migrate).values())
+
+
+def test_wait_waits_for_who_applies_them_and_applies_none_itself(migrate, monkeypatch):
+    asked = []
+
+    async def sleep(_):
+        asked.append([step.applied_at for step in await Migrations(utc_now).status()])
+        if len(asked) == 2:
+            await Migrations(utc_now).up()
+
+    monkeypatch.setattr(f"{database.__name__}.asyncio.sleep", sleep)
+    waited = migrate("wait")
+    assert (waited.status, waited.out) == (0, "nothing is missing\n")
+    assert waited.err == "waiting for migrations that are missing\n"
+    assert asked == [[None] * len(IDS)] * 2
+    again = migrate("wait", "--json")
+    assert (again.status, again.err, json.loads(again.out)) == (0, "", {"current": True})
+    assert len(asked) == 2
+
+
+def test_wait_is_content_with_what_a_newer_version_has_added(migrate, execute):
+    migrate("up")
+    row = "('9999_12_31t00_00_00', 'x', '2026-01-01T00:00:00+00:00')"
+    execute(f"INSERT INTO schema_migration (id, checksum, applied_at) VALUES {row}")
+    assert migrate("wait").status == 0
+
+
+def test_wait_does_not_wait_for_a_database_that_does_not_answer(sekisho):
+    refused = sekisho("migrate", "wait", DATABASE_URL="postgres://nobody:x@127.0.0.1:1/nothing")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.line.startswith("sekisho: PostgreSQL does not let us in")
 
 
 def test_down_undoes_the_newest_and_up_brings_it_back(migrate):

@@ -2,10 +2,13 @@
 
 import json
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import click
 import pytest
+from processes import servers
 
 from app import __version__
 from app.cli.main import sekisho as root
@@ -13,11 +16,23 @@ from app.cli.reference import leaves
 
 ROOT = Path(__file__).parents[2]
 LEAVES = list(leaves(root))
+HEALTH_CHECK = """\
+import sys
+from app.cli import main
+sys.argv = ["sekisho", "isready", "--config", "/dev/null"]
+try:
+    main()
+except SystemExit:
+    print(*sys.modules)
+"""
 NO_RECORD = {
     ("serve",): "runs until it is stopped",
     ("config", "schema"): "JSON Schema, which is JSON",
     ("config", "reference"): "a page of Markdown",
     ("schema", "print"): "GraphQL's own language",
+    ("schema", "openapi"): "OpenAPI, which is JSON",
+    ("schema", "generate", "config"): "JSON Schema, which is JSON",
+    ("schema", "generate", "import"): "JSON Schema, which is JSON",
     ("flow", "print"): "a diagram in Mermaid's language",
     ("user", "schema"): "JSON Schema, which is JSON",
     ("reference",): "a page of Markdown",
@@ -46,9 +61,9 @@ def test_the_page_has_every_command_and_every_option(sekisho):
 def test_help_lists_every_command_once_in_its_section(sekisho):
     lines = sekisho("--help").out.splitlines()
     listed = [line.split()[0] for line in lines if re.match(r"  [a-z]", line)]
-    in_sections = [command.name for group in root.sections.values() for command in group]
-    assert sorted(root.commands) == sorted(in_sections)
-    assert [name for name in listed if name in root.commands] == in_sections
+    in_sections = [name for modules in root.sections.values() for name in modules]
+    assert sorted(root.load()) == sorted(in_sections)
+    assert [name for name in listed if name in in_sections] == in_sections
     for section in root.sections:
         assert f"{section}:" in lines
 
@@ -57,6 +72,29 @@ def test_help_lists_every_command_once_in_its_section(sekisho):
 def test_a_command_prints_json_for_programs_unless_it_prints_no_record(path, leaf):
     has_json = "as_json" in [parameter.name for parameter in leaf.params]
     assert has_json != (path in NO_RECORD)
+
+
+def test_a_health_check_loads_nothing_but_the_configuration():
+    """It runs every few seconds, beside the server and at its cost."""
+    nowhere = {"SERVER_PUBLIC_ADDRESS": f"127.0.0.1:{servers.free_port()}"}
+    ran = subprocess.run(
+        [sys.executable, "-c", HEALTH_CHECK],
+        env=servers.inherited() | nowhere,
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    assert "the public listener does not answer" in ran.stderr
+    loaded = set(ran.stdout.split())
+    assert not loaded & {
+        *("asyncpg", "authlib", "cryptography", "graphql", "httpx2", "litestar", "piccolo"),
+        *("pydantic", "redis", "rich", "strawberry", "uvicorn", "webauthn", "zxcvbn"),
+    }
+    ours = {name.split(".")[1] for name in loaded if name.startswith("app.")}
+    assert not ours & {"assembly", "server", "graphql", "rest", "http", "flows", "persistence"}
+    assert {name for name in loaded if name.startswith("app.cli.")} == {
+        *("app.cli.main", "app.cli.readiness", "app.cli.reference", "app.cli.session")
+    }
 
 
 def test_the_version_is_printed_as_json(sekisho):

@@ -65,6 +65,16 @@ def test_every_line_of_the_log_is_json_and_none_holds_the_key_sec_117(server):
     assert secrets_in(json.dumps(told)) == []
 
 
+def test_the_records_of_a_start_follow_the_greeting_and_do_not_cut_into_it(server):
+    lines = server.output.splitlines()
+    assert lines[0].startswith("Sekisho is starting")
+    first = next(number for number, line in enumerate(lines) if line.startswith("{"))
+    greeting = lines[:first]
+    assert any("Make a user with it" in line for line in greeting)
+    begun = [json.loads(line)["audit"] for line in lines[first:] if line.startswith("{")]
+    assert begun[:2] == ["signing_key_created", "secret_key_created"]
+
+
 def test_what_development_makes_up_is_for_its_owner_alone_sec_120(server):
     data = server.folder / "data"
     assert {path.name for path in data.iterdir()} >= {"encryption.key", "sekisho.sqlite"}
@@ -94,6 +104,7 @@ def test_a_token_from_the_command_line_signs_in_at_the_running_server_sec_024(se
     assert token["session_id"] == second["session"]["id"] != first["session"]["id"]
     ends = datetime.fromisoformat(token["expires_at"])
     assert ends == datetime.fromisoformat(second["session"]["expiresAt"])
+    assert (token["claims"]["sub"], token["claims"]["session_id"]) == (user, token["session_id"])
 
 
 def test_a_key_of_the_command_line_counts_at_the_running_server_at_once_sec_014(server, sekisho):

@@ -167,5 +167,100 @@ def test_without_an_output_the_file_goes_to_standard_output():
 
 
 def test_a_server_does_not_load_the_progress_bars():
-    code = "import sys, app.cli, app.assembly; sys.exit('rich' in sys.modules)"
+    code = "import sys, app.cli.running; sys.exit('rich' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+FIREBASE = {
+    "algorithm": "SCRYPT",
+    "base64_signer_key": "c2lnbmVyLWtleS1vZi10aGlydHktdHdvLWJ5dGVzISE=",
+    "base64_salt_separator": "Bw==",
+    "rounds": 8,
+    "mem_cost": 14,
+}
+
+
+@pytest.fixture
+def converted(sekisho):
+    """Runs the conversion of an export of Firebase's in the folder where commands run."""
+
+    def run(*users, options=(), hashes=FIREBASE):
+        Path("hashes.json").write_text(json.dumps(hashes))
+        Path("export.json").write_text(json.dumps({"users": users}))
+        words = ("convert", "firebase", "export.json", "--hashes", "hashes.json")
+        return sekisho("user", *words, *options)
+
+    return run
+
+
+EVE = {"localId": "e1", "email": "eve@example.com", "emailVerified": True}
+GHOST = {"localId": "g1"}
+
+
+def test_an_export_of_firebase_is_converted_and_imported(converted, users):
+    made = converted(EVE, options=("-o", "made.ndjson"))
+    assert (made.status, made.out) == (0, "converted 1 users to made.ndjson\n")
+    assert stat.S_IMODE(Path("made.ndjson").stat().st_mode) == 0o600
+    assert users("import", "made.ndjson").out == "1 imported\n"
+    users("export", "-o", "all.ndjson")
+    kept = json.loads(Path("all.ndjson").read_text().splitlines()[1])
+    assert kept["private_metadata"] == {"firebaseId": "e1"}
+    assert kept["emails"][0]["is_verified"] is True
+
+
+def test_who_cannot_be_converted_stops_it_and_no_file_is_left(converted):
+    refused = converted(EVE, GHOST, options=("-o", "made.ndjson"))
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err == (
+        "sekisho: entry 2: The user has no e-mail address.\n"
+        "sekisho: nothing was converted: 1 of 2 cannot be\n"
+    )
+    assert list(Path().glob("*made*")) == []
+
+
+def test_with_a_report_the_others_are_converted_and_the_status_is_three(converted):
+    options = ("-o", "made.ndjson", "--report", "report.ndjson", "--json")
+    done = converted(EVE, GHOST, options=options)
+    assert done.status == 3
+    assert json.loads(done.out) == {"converted": 1, "left_out": 1, "file": "made.ndjson"}
+    assert json.loads(Path("report.ndjson").read_text()) == {
+        "entry": 2,
+        "firebase_id": "g1",
+        "message": "The user has no e-mail address.",
+    }
+    assert len(Path("made.ndjson").read_text().splitlines()) == 2
+
+
+def test_a_report_of_everybody_leaves_no_file(converted):
+    options = ("-o", "made.ndjson", "--report", "report.ndjson")
+    refused = converted(GHOST, options=options)
+    assert refused.status == 1
+    assert "nothing was converted: 1 of 1" in refused.err
+    assert not Path("made.ndjson").exists()
+
+
+def test_of_many_who_cannot_be_converted_twenty_are_named(converted):
+    refused = converted(*[GHOST] * 25)
+    assert len(refused.err.splitlines()) == 22
+    assert "… and 5 more" in refused.err
+
+
+def test_what_is_no_export_and_what_are_no_parameters_is_refused(converted, sekisho):
+    wrong = {**FIREBASE, "algorithm": "BCRYPT"}
+    refused = converted(EVE, hashes=wrong)
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.line == "sekisho: The hash parameters must be those of the algorithm SCRYPT."
+    Path("export.json").write_text("[]")
+    again = sekisho(
+        *("user", "convert", "firebase", "export.json", "--hashes", "hashes.json"),
+    )
+    assert again.status == 1
+
+
+def test_the_converted_users_go_to_the_standard_output(converted):
+    done = converted(EVE)
+    assert done.status == 0
+    assert [json.loads(line).get("format") for line in done.out.splitlines()] == [
+        "sekisho.users",
+        None,
+    ]

@@ -203,6 +203,10 @@ def test_every_origin_at_once_needs_a_word_of_its_own():
         ({"SESSION_LIFESPAN": "-1h"}, "session.lifespan must be at least 1s"),
         ({"SESSION_IDLE_TIMEOUT": "-1s"}, "session.idle_timeout must not be negative"),
         (
+            {"AUDIT_LOG_RETENTION": "-1h"},
+            "audit_log.retention must not be negative; 0 keeps records for good",
+        ),
+        (
             {"USERNAME_MIN_LENGTH": "10", "USERNAME_MAX_LENGTH": "9"},
             "username.min_length is above username.max_length",
         ),

@@ -28,6 +28,12 @@ PLAIN = {
     "scopes": ["profile"],
     "attribute_mapping": {"sub": "user.id"},
 }
+KEYED = {
+    **{name: value for name, value in PLAIN.items() if name != "userinfo_endpoint"},
+    "issuer": "https://forum.example",
+    "jwks_uri": "https://forum.example/keys",
+    "scopes": ["openid"],
+}
 GOOD = {
     "redirect_url": "https://auth.example.com/thirdparty/callback",
     "error_redirect_url": "https://app.example.com/login",
@@ -67,6 +73,19 @@ class TestReading:
         assert settings.enabled_providers() == ["google", "custom_corp", "custom_forum"]
         assert settings.custom_providers["corp"].is_oidc
         assert not settings.custom_providers["Forum"].is_oidc
+
+    def test_a_provider_whose_keys_are_named_is_one_of_openid_connect_sec_077(self, read):
+        settings = read(("custom_providers.forum", KEYED), given={**GOOD, "custom_providers": {}})
+        assert settings.third_party.custom_providers["forum"].is_oidc
+
+    def test_each_provider_may_have_a_callback_of_its_own_sec_079(self, read):
+        shared = "https://a.example/thirdparty/callback"
+        settings = read(("redirect_url", shared + "/{provider}")).third_party
+        assert settings.has_own_callbacks
+        assert settings.callback_of("custom_corp") == f"{shared}/custom_corp"
+        settings = read(("redirect_url", shared)).third_party
+        assert not settings.has_own_callbacks
+        assert settings.callback_of("custom_corp") == shared
 
     def test_the_defaults_are_the_documented_ones(self, read):
         settings = read(given={}).third_party
@@ -116,6 +135,9 @@ class TestContradictions:
             ("redirect_url", "https://[::1/callback", "redirect_url must be"),
             ("redirect_url", "https://me@a.example/x", "redirect_url must be"),
             ("redirect_url", "https://a.example/x#y", "redirect_url must be"),
+            ("redirect_url", "https://{provider}.a.example/x", "{provider} at its end"),
+            ("redirect_url", "https://a.example/{provider}/x", "{provider} at its end"),
+            ("redirect_url", "https://a.example/x/{name}", "{provider} at its end"),
             ("error_redirect_url", "", "error_redirect_url must be"),
             ("error_redirect_url", "javascript:alert(1)", "error_redirect_url must be"),
             ("error_redirect_url", "https://a.example/", "must not end with /"),
@@ -138,6 +160,12 @@ class TestContradictions:
             ("custom_providers.Forum.token_endpoint", "", "needs token_endpoint"),
             ("custom_providers.Forum.userinfo_endpoint", "", "needs userinfo_endpoint"),
             ("custom_providers.Forum.token_endpoint", "ftp://x.example", "token_endpoint must be"),
+            ("custom_providers.Forum", {**KEYED, "issuer": ""}, "Forum needs issuer"),
+            ("custom_providers.Forum", {**KEYED, "scopes": ["email"]}, "needs the scope openid"),
+            ("custom_providers.Forum", {**KEYED, "jwks_uri": "keys"}, "jwks_uri must be"),
+            ("custom_providers.Forum", {**KEYED, "token_endpoint": ""}, "needs token_endpoint"),
+            ("custom_providers.Forum", {**KEYED, "userinfo_endpoint": "x"}, "userinfo_endpoint m"),
+            ("custom_providers.corp.jwks_uri", "https://x.example/keys", "without use_discovery"),
             ("custom_providers.Forum.attribute_mapping", {"sub": ""}, "dotted path"),
             ("custom_providers.Forum.attribute_mapping", {"sub": "a..b"}, "dotted path"),
             ("custom_providers.Forum.attribute_mapping", {"a b": "c"}, "dotted path"),

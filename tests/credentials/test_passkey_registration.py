@@ -166,7 +166,7 @@ class TestKept:
         assert passkey.created_at == passkey.last_used_at == clock()
         assert await services.passkeys.list(ada.id) == [passkey]
         assert await events("passkey_created") == [
-            {"credential_id": passkey.credential_id, "format": "none"}
+            {"passkey": passkey.credential_id, "format": "none"}
         ]
 
     async def test_a_security_key_is_kept_as_one(self, services, ada):

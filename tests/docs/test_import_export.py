@@ -58,7 +58,7 @@ def shell(script: str, folder: Path, **variables: str) -> subprocess.CompletedPr
 def test_the_guide_to_import_and_export_works_as_typed(tmp_path):
     found = BLOCK.findall(GUIDE.read_text())
     steps = [(typed, found[n + 1][2]) for n, (runs, _, typed) in enumerate(found[:-1]) if runs]
-    assert len(steps) == 5
+    assert len(steps) == 6
     for typed, shown in steps:
         ran = shell(typed, tmp_path)
         assert (ran.stdout, ran.stderr) == (shown, ""), typed

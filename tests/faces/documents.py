@@ -39,10 +39,10 @@ _EXAMPLES = {
 }
 
 
-def guards() -> dict[tuple[str, str], dict[str, list[str]]]:
+def guards(sdl: str = SDL) -> dict[tuple[str, str], dict[str, list[str]]]:
     """Read the guards as a client does, from the printed schema: type and field, then directive."""
     found: dict[tuple[str, str], dict[str, list[str]]] = {}
-    for definition in parse(SDL).definitions:
+    for definition in parse(sdl).definitions:
         if isinstance(definition, ObjectTypeDefinitionNode):
             for field in definition.fields or ():
                 marks = {d.name.value: _scopes(d.arguments) for d in field.directives or ()}

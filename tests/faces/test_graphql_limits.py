@@ -1,5 +1,6 @@
 """What one operation may ask for (SEC-095), at each limit and one step beyond."""
 
+import asyncio
 import time
 
 import pytest
@@ -7,6 +8,7 @@ from faces.clients import MODERN, Face
 from factories import make_key, make_session, make_user, reconfigured
 
 from app.config.sections import GraphQL
+from app.graphql import execute
 
 pytestmark = pytest.mark.one_database
 
@@ -302,3 +304,22 @@ async def test_a_document_seen_before_answers_each_caller_for_themself(services,
     seen = {(await public.gql("{ me { id } }", token=t))["data"]["me"]["id"] for t in tokens}
     assert len(seen) == 3
     assert (await public.gql("{ me { id } }"))["data"] == {"me": None}
+
+
+async def test_an_operation_that_takes_too_long_is_cancelled_and_refused_sec_125(
+    services, public, monkeypatch
+):
+    cancelled = asyncio.Event()
+
+    async def endless(*_, **__):
+        try:
+            await asyncio.Event().wait()
+        finally:
+            cancelled.set()
+
+    monkeypatch.setattr(type(services.flows), "start", endless)
+    monkeypatch.setattr(execute, "TIMEOUT", 0.1)
+    body = await public.gql("mutation { startFlow(kind: LOGIN) { token } }")
+    assert body["errors"][0]["extensions"]["code"] == "QUERY_TOO_EXPENSIVE"
+    assert body["data"] is None
+    assert cancelled.is_set()

@@ -58,6 +58,13 @@ def refusal(payload):
     return error["code"], error["path"]
 
 
+def with_passwords(services, **parts):
+    """The services with other parts in that of passwords."""
+    passwords = replace(services.passwords, **parts)
+    managed = replace(services.managed_credentials, passwords=passwords)
+    return replace(services, passwords=passwords, managed_credentials=managed)
+
+
 async def trusted(services, user):
     """Trust a browser of the user, and give its cookie."""
     return await services.trusted_devices.issue(SYSTEM, user.id)
@@ -132,7 +139,7 @@ class TestSetUserPassword:
             async def hold(self, password):
                 return True
 
-        others = replace(services, passwords=replace(services.passwords, breaches=Lost()))
+        others = with_passwords(services, breaches=Lost())
         payload = await set_password(Face(others, "admin"), key, user)
         assert refusal(payload) == ("PASSWORD_BREACHED", ["password"])
         assert payload["userErrors"][0]["breached"] is True
@@ -182,7 +189,7 @@ class TestOverload:
             services.config.password, hashing=PasswordHashing(threads=1, queue=0)
         )
         hasher, leave = PasswordHasher(tight), threading.Event()
-        others = replace(services, passwords=replace(services.passwords, hasher=hasher))
+        others = with_passwords(services, hasher=hasher)
         busy = asyncio.create_task(hasher.run(leave.wait))
         await asyncio.sleep(0)
         variables = {"user": str(user.id), "password": PASSWORD}

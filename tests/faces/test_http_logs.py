@@ -18,8 +18,8 @@ from app.users import Users
 
 pytestmark = pytest.mark.one_database
 
-PRIVATE = {"privatekey736455": {"inner": "privatevalue736455"}}
-PASSWORD = "hunter2-736455"
+PRIVATE = {"privatekey736455918273": {"inner": "privatevalue736455918273"}}
+PASSWORD = "hunter2-736455918273"
 STARTERS = "\r\n\v\f\x1c\x1d\x1e\x85\u2028\u2029\x1b\x07\0\u202a\u202e\u2066\u2069\u200e\ufeff"
 
 
@@ -85,6 +85,61 @@ class TestWho:
             assert not {"session_id", "user_id", "secret_key_id"} & set(line)
         assert health["operation"] == "GET /health/alive"
 
+    @pytest.mark.parametrize(
+        ("method", "path"),
+        [
+            ("GET", "/me"),
+            ("GET", "/sessions/validate"),
+            ("GET", "/webauthn/credentials"),
+            ("POST", "/profile"),
+            ("POST", "/logout"),
+        ],
+    )
+    async def test_whatever_is_asked_with_a_session_names_it(
+        self, services, logging_face, written, method, path
+    ):
+        face = logging_face()
+        for where in ("token", "cookie"):
+            issued = await make_session(services, await make_user(services))
+            await face.call(method, path, **{where: issued.token})
+            line = [one for one in lines(face, written) if "listener" in one][-1]
+            assert line["session_id"] == str(issued.session.id)
+            assert line["status"] < 400
+            assert issued.token not in written.getvalue()
+
+    async def test_every_line_of_a_request_names_it_and_its_session(
+        self, services, logging_face, written, monkeypatch
+    ):
+        async def flags(*_):
+            logging.getLogger("sekisho.test").warning("during", extra={"more": 1})
+            return await flags_of(*_)
+
+        flags_of = type(services.users).emails_of
+        monkeypatch.setattr(type(services.users), "emails_of", flags)
+        issued = await make_session(services, await make_user(services))
+        face = logging_face()
+        given = {"x-request-id": "r-736455918273"}
+        await face.gql("{ me { emails { address } } }", token=issued.token, headers=given)
+        logging.getLogger("sekisho.test").warning("after")
+        found = {one.get("message", "access"): one for one in lines(face, written)}
+        for name in ("during", "access"):
+            assert found[name]["request_id"] == "r-736455918273"
+            assert found[name]["session_id"] == str(issued.session.id)
+        assert found["during"]["more"] == 1
+        assert not {"request_id", "session_id"} & set(found["after"])
+
+    async def test_a_line_of_its_own_ids_keeps_them(self, services, logging_face, written):
+        face = logging_face()
+
+        async def app(*_):
+            logging.getLogger("sekisho.test").warning("x", extra={"request_id": "its own"})
+            raise RuntimeError
+
+        face.gate._app = app
+        assert (await face.get("/me")).status_code == 500
+        (line,) = [one for one in lines(face, written) if one.get("message") == "x"]
+        assert line["request_id"] == "its own"
+
 
 class TestSecrets:
     """SEC-116"""
@@ -94,7 +149,7 @@ class TestSecrets:
         key, narrow = await make_key(services), await make_key(services, "users:read")
         token = (await make_session(services, user)).token
         secrets = {key, narrow, key.rpartition("_")[2], narrow.rpartition("_")[2], token}
-        secrets |= {token.rpartition(".")[2], "736455", "eyJ", "sk_"}
+        secrets |= {token.rpartition(".")[2], "736455918273", "eyJ", "sk_"}
         digests = await fetch("SELECT digest FROM secret_key")
         secrets |= {row["digest"] for row in digests}
         for name in ("public", "admin"):
@@ -125,15 +180,19 @@ class TestSecrets:
                     made |= {data.get("secret"), data.get("token")} - {None}
         bags = {"private_metadata": PRIVATE}
         for method, path, body in (
-            ("GET", "/me?token=736455&key=sk_736455", ...),
+            ("GET", "/me?token=736455918273&key=sk_736455918273", ...),
             ("GET", f"/users/{user.id}", ...),
             ("GET", "/sessions/validate", ...),
-            ("POST", "/sessions/validate", {"session_token": "eyJ736455.eyJ.x"}),
+            ("POST", "/sessions/validate", {"session_token": "eyJ736455918273.eyJ.x"}),
             ("GET", "/.well-known/jwks.json", ...),
             ("GET", f"/users/{user.id}/metadata", ...),
             ("PATCH", f"/users/{user.id}/metadata", bags),
-            ("PATCH", f"/users/{user.id}/metadata", {"private_metadata": {"a": "736455\0"}}),
-            ("PATCH", f"/users/{user.id}/metadata", {"private_metadata": {"736455" * 700: 1}}),
+            ("PATCH", f"/users/{user.id}/metadata", {"private_metadata": {"a": "736455918273\0"}}),
+            (
+                "PATCH",
+                f"/users/{user.id}/metadata",
+                {"private_metadata": {"736455918273" * 700: 1}},
+            ),
             ("GET", f"/api/server/v1/users/{user.id}", ...),
             ("PATCH", f"/api/server/v1/users/{user.id}/metadata", bags),
             ("POST", "/api/server/v1/users", {"email": "b@example.com", "password": PASSWORD}),
@@ -169,7 +228,7 @@ class TestSecrets:
         assert len(traces) == 2
         assert all(line["trace"][-1] == "RuntimeError" for line in traces)
         assert all(line["level"] == "error" for line in traces)
-        assert "736455" not in written.getvalue()
+        assert "736455918273" not in written.getvalue()
 
     async def test_records_hold_no_secret_either(self, services, admin, key):
         user = await make_user(services, private=PRIVATE)
@@ -178,7 +237,7 @@ class TestSecrets:
           secret } }"""
         secret = (await admin.gql(query, key=key))["data"]["createSecretKey"]["secret"]
         text = str(await fetch("SELECT * FROM audit_event"))
-        assert "736455" not in text
+        assert "736455918273" not in text
         assert secret not in text
         assert secret.rpartition("_")[2] not in text
 
@@ -224,6 +283,13 @@ class TestLines:
             await exchange(face, "GET", "/me", [header])
         assert len(lines(face, written)) == len(hostile)
         assert "forged" not in written.getvalue()
+
+    async def test_a_line_is_bounded_whatever_is_asked_sec_126(self, logging_face, written):
+        face = logging_face()
+        await exchange(face, "X" * 60_000, "/" + "y" * 60_000, [(b"x-request-id", b"z" * 60_000)])
+        (line,) = lines(face, written)
+        assert len(json.dumps(line)) < 3_000
+        assert not {"X" * 21, "zz"} & {line["method"], line["request_id"]}
 
     async def test_a_hostile_method_is_one_line_too(self, logging_face, written):
         face = logging_face()

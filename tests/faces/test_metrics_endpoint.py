@@ -5,6 +5,7 @@ from uuid import uuid4
 
 from factories import make_session, make_user
 
+from app import gauges
 from app.access import SYSTEM
 from app.errors import Unavailable
 from app.worker import working
@@ -60,6 +61,7 @@ async def test_sign_ins_and_limits_are_counted(services, admin):
         ("login_failure", {"login_method": "password"}),
         ("login_failure", {"login_method": "password", "mfa_method": "totp"}),
         ("login_failure", {}),
+        ("thirdparty_signin_signup_failed", {"provider": "google"}),
     ):
         await services.audit.record(event, SYSTEM, details=details)
     for _ in range(5):
@@ -73,6 +75,7 @@ async def test_sign_ins_and_limits_are_counted(services, admin):
     assert more('sekisho_logins_total{method="password",outcome="failure"}') == 1
     assert more('sekisho_logins_total{method="totp",outcome="failure"}') == 1
     assert more('sekisho_logins_total{method="other",outcome="failure"}') == 1
+    assert more('sekisho_logins_total{method="third_party",outcome="failure"}') == 1
     assert more('sekisho_rate_limit_hits_total{operation="token_exchange"}') == 2
 
 
@@ -90,6 +93,18 @@ async def test_what_waits_shows_with_its_age(services, admin, clock):
     assert found['sekisho_database_connections{state="in_use"}'] >= 0
     assert found['sekisho_password_hashing{kind="held"}'] == 0
     assert found['sekisho_password_hashing{kind="most"}'] > 0
+
+
+async def test_the_process_tells_what_it_takes(services, admin, monkeypatch, tmp_path):
+    found = await scraped(admin)
+    assert found["process_cpu_seconds_total"] > 0
+    assert "# TYPE process_cpu_seconds_total counter" in (await admin.get("/metrics")).text
+    if gauges._FILES.exists():
+        assert found["process_resident_memory_bytes"] > 1024 * 1024
+        assert found["process_open_fds"] > 2
+    monkeypatch.setattr(gauges, "_FILES", tmp_path / "none")
+    found = await scraped(admin)
+    assert not {"process_resident_memory_bytes", "process_open_fds"} & found.keys()
 
 
 async def test_without_a_database_the_process_still_tells_what_it_counts(

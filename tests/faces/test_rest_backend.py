@@ -356,7 +356,8 @@ class TestHankoRead:
 
     @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x"])
     async def test_who_is_not_there_is_404(self, admin, key, user_id):
-        assert refused(await admin.get(f"/users/{user_id}/metadata", key=key), 404, "not_found")
+        answer = await admin.get(f"/users/{user_id}/metadata", key=key)
+        assert refused(answer, 404, "not_found", "user_id")
 
     async def test_the_public_listener_knows_no_such_endpoint(self, public, key, ada):
         """SEC-108"""
@@ -471,7 +472,8 @@ class TestToriiUsers:
 
     @pytest.mark.parametrize("user_id", [NOBODYS_ID, "x", "0"])
     async def test_who_is_not_there_is_404(self, face, key, user_id):
-        assert refused(await face.get(f"{USERS}/{user_id}", key=key), 404, "not_found")
+        answer = await face.get(f"{USERS}/{user_id}", key=key)
+        assert refused(answer, 404, "not_found", "user_id")
 
 
 class TestTheOtherRuleSet:

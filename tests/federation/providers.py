@@ -8,10 +8,12 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 
 from app.access import SYSTEM
 from app.assembly import Services
+from app.federation.browsers import BrowserSecrets
 from app.federation.connector import Answer, Connector, OutsideIdentity, Provider, Start
 from app.federation.errors import (
     CodeNotExchanged,
     IdTokensNotTaken,
+    IssuerMismatch,
     ProviderDisabled,
     ProviderUnknown,
 )
@@ -43,6 +45,10 @@ class Double:
     def authorization_url(self, start: Start) -> str:
         self.started.append(start)
         return f"{ISSUER}/authorize?{urlencode({'state': start.state})}"
+
+    async def check_issuer(self, issuer: str | None) -> None:
+        if issuer not in (None, ISSUER):
+            raise IssuerMismatch
 
     async def identify(self, answer: Answer) -> OutsideIdentity:
         assert not in_transaction()
@@ -142,11 +148,12 @@ async def round_trip(services: Services, code: str = "code", **given: Any) -> di
 
 
 async def come_back(
-    services: Services, url: str, browser_secret: str, code: str = "code"
+    services: Services, url: str, cookie: str, code: str = "code"
 ) -> dict[str, str]:
     """Sign in at the provider that a flow has sent the browser to, and come back."""
     state = parse_qs(urlsplit(url).query)["state"][0]
-    answer = CallbackAnswer(state=state, code=code, browser_secret=browser_secret)
+    secret = BrowserSecrets.of(cookie).of_state(state)
+    answer = CallbackAnswer(state=state, code=code, browser_secret=secret)
     return await finished(services, answer)
 
 

@@ -100,6 +100,23 @@ class TestChecks:
             "error_description": "Not <you>&x=y",
         }
 
+    async def test_5_an_error_of_another_issuer_is_not_passed_on_sec_079(self, services, started):
+        """SEC-079: RFC 9207 §2.4 asks for `iss` in answers that report an error, too."""
+        said = replace(started, code="", error="access_denied", error_description="Pay at evil.com")
+        back = await finished(services, replace(said, iss="https://evil.example.com"))
+        assert back == invalid("the response is not from the expected issuer")
+
+    async def test_5_an_error_of_the_provider_itself_is_passed_on(self, services, started):
+        back = await finished(services, replace(started, error="access_denied", iss=ISSUER))
+        assert back["error"] == "access_denied"
+
+    async def test_5_an_error_of_a_provider_that_was_switched_off_sec_084(
+        self, services, started, connectors
+    ):
+        connectors.off.add("google")
+        back = await finished(services, replace(started, error="access_denied"))
+        assert back == invalid("provider is disabled")
+
     @pytest.mark.parametrize("error", ["a b", "é", "x" * 65, "a\r\nb", "<script>", "a&b=c"])
     async def test_5_what_is_no_code_becomes_ours(self, services, started, error):
         said = replace(started, error=error, error_description="a\r\n\x00b" + "c" * 1000)

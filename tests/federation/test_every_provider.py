@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
-from urllib.parse import urlencode, urlsplit
+from urllib.parse import urlencode, urljoin, urlsplit
 
 import httpx
 import msgspec
@@ -124,7 +124,7 @@ class Trip:
             content = urlencode(posted["fields"]).encode()
             answer = await self.face.post(CALLBACK, content=content, headers=form)
             assert answer.status_code == 303, answer.text
-            location = f"{REDIRECT.removesuffix(CALLBACK)}{answer.headers['location']}"
+            location = urljoin(REDIRECT, answer.headers["location"])
         assert location.startswith(f"{REDIRECT}?")
         return urlsplit(location).query
 

@@ -12,6 +12,7 @@ from app.access import SYSTEM
 from app.assembly import assemble
 from app.config.sections import Session, StepUp
 from app.config.values import Duration
+from app.federation.browsers import MARK, BrowserSecrets
 from app.federation.exchange import Redemption
 from app.federation.service import CallbackAnswer
 from app.persistence import fetch, transaction
@@ -107,6 +108,16 @@ class TestConnecting:
         cookie = answer.headers["set-cookie"]
         assert cookie.startswith("hanko_thirdparty_state=")
         assert cookie.endswith("; Path=/; Max-Age=300; HttpOnly; Secure; SameSite=None")
+
+    async def test_a_second_tab_leaves_the_first_its_secret_sec_074(self, public, google, token):
+        first, _ = await begun(public, token)
+        held = first.headers["set-cookie"].partition(";")[0]
+        second = await public.ask(BEGIN, {"input": START}, token=token, headers={"cookie": held})
+        secrets = BrowserSecrets.of(
+            second.headers["set-cookie"].partition("=")[2].partition(";")[0]
+        )
+        for start in google.started:
+            assert secrets.of_state(start.state).startswith(start.state[:MARK])
 
     async def test_another_user_connects_nothing_with_it_sec_081(
         self, services, public, google, token

@@ -1,6 +1,7 @@
 """The endpoints: there, back by query or form, and the session (SEC-074, SEC-082, SEC-093)."""
 
-from urllib.parse import parse_qs, urlencode, urlsplit
+import re
+from urllib.parse import parse_qs, urlencode, urljoin, urlsplit
 from uuid import UUID
 
 import msgspec
@@ -16,6 +17,7 @@ from app.assembly import assemble
 from app.config.federation_sections import ThirdParty
 from app.config.sections import Email, Mfa, RateLimiter, Session, TokenLimits
 from app.credentials.totp import Accepted
+from app.federation.browsers import MARK, MOST, BrowserSecrets
 from app.federation.pkce import challenge_of
 from app.persistence import fetch
 from app.rest.browsing import fields
@@ -215,6 +217,152 @@ class TestCallback:
         assert fields(b"state=" + b"x" * 513 + b"&code=c", _ANSWER) == {"code": "c"}
 
 
+def state_of(answer):
+    return parse_qs(urlsplit(answer.headers["location"]).query)["state"][0]
+
+
+class Browser:
+    """A browser with a cookie for all of its tabs."""
+
+    def __init__(self, face):
+        self.face, self.cookie = face, ""
+
+    async def get(self, path):
+        headers = {"cookie": f"hanko_thirdparty_state={self.cookie}"} if self.cookie else {}
+        answer = await self.face.get(path, headers=headers)
+        if "set-cookie" in answer.headers:
+            self.cookie = secret_of(answer)
+        return answer
+
+    async def start(self, **given):
+        return state_of(await self.get(f"/thirdparty/auth?{urlencode({**START, **given})}"))
+
+    async def come_back(self, state, code="code"):
+        answer = await self.get(f"{CALLBACK}?{urlencode({'state': state, 'code': code})}")
+        return told(answer.headers["location"])
+
+
+class TestTabs:
+    async def test_each_of_several_tabs_comes_back_in_any_order_sec_074(self, public, google):
+        google.knows()
+        browser = Browser(public)
+        states = [await browser.start() for _ in range(MOST)]
+        for state in (*states[1:], states[0]):
+            assert "hanko_token" in await browser.come_back(state)
+        assert browser.cookie == ""
+
+    async def test_a_tab_that_is_done_takes_its_own_secret_alone(self, public, google):
+        google.knows()
+        browser = Browser(public)
+        first, second = await browser.start(), await browser.start()
+        await browser.come_back(second)
+        assert BrowserSecrets.of(browser.cookie).of_state(first).startswith(first[:MARK])
+        assert len(BrowserSecrets.of(browser.cookie).secrets) == 1
+        answer = await browser.come_back(second)
+        assert answer["error_description"] == "could not verify state"
+
+    async def test_only_so_many_are_under_way_and_the_oldest_goes_sec_126(self, public, google):
+        google.knows()
+        browser = Browser(public)
+        states = [await browser.start() for _ in range(MOST + 1)]
+        assert len(BrowserSecrets.of(browser.cookie).secrets) == MOST
+        assert len(browser.cookie) < 300
+        assert (await browser.come_back(states[0]))["error"] == "invalid_request"
+        for state in states[1:]:
+            assert "hanko_token" in await browser.come_back(state)
+
+    async def test_an_answer_is_for_its_own_tab_alone_sec_074_079(self, public, google, corp):
+        google.knows()
+        corp.knows(subject="corp-1")
+        browser = Browser(public)
+        ours, theirs = await browser.start(), await browser.start(provider="custom_corp")
+        await browser.come_back(theirs)
+        assert (google.answered, len(corp.answered)) == ([], 1)
+        await browser.come_back(ours)
+        assert google.answered[0].nonce == google.started[0].nonce
+        assert corp.answered[0].nonce == corp.started[0].nonce
+
+    async def test_a_state_of_somebody_else_is_refused_in_a_busy_browser_sec_074(
+        self, public, google
+    ):
+        """SEC-074: an attacker's own sign-in ends in no browser but theirs (login CSRF)."""
+        google.knows()
+        victim, attacker = Browser(public), Browser(public)
+        mine = [await victim.start() for _ in range(2)]
+        theirs = await attacker.start()
+        for state in (theirs, theirs[:8], mine[0][:8] + theirs[8:]):
+            found = await victim.come_back(state)
+            assert (found["to"], found["error"]) == (ERRORS, "invalid_request")
+        for state in mine:
+            assert "hanko_token" in await victim.come_back(state)
+
+    @given(st.text(max_size=600), st.text(max_size=60))
+    def test_any_cookie_is_read_and_what_is_none_of_ours_is_not_written_again(self, cookie, state):
+        found = BrowserSecrets.of(cookie)
+        assert len(found.secrets) <= MOST
+        assert re.fullmatch(r"[A-Za-z0-9_.-]*", found.having("s" * 51).text)
+        assert found.of_state(state) in (*found.secrets, found.text)
+        assert BrowserSecrets.of(found.text) == found
+
+
+class TestOwnCallbacks:
+    """SEC-079: two callbacks keep two providers apart where neither sends `iss` (RFC 9700 §4.4)."""
+
+    @pytest.fixture
+    def services(self, services, connectors):
+        settings = msgspec.structs.replace(
+            services.config.third_party,
+            redirect_url="https://id.example.com/thirdparty/callback/{provider}",
+        )
+        return reconfigured(services, connectors, third_party=settings)
+
+    async def answered(self, public, begun, path):
+        query = urlencode({"state": state_of(begun), "code": "code"})
+        cookie = f"hanko_thirdparty_state={secret_of(begun)}"
+        answer = await public.get(f"{path}?{query}", headers={"cookie": cookie})
+        return told(answer.headers["location"])
+
+    async def test_an_answer_comes_to_the_callback_of_its_provider(self, public, google):
+        google.knows()
+        found = await self.answered(public, await started(public), f"{CALLBACK}/google")
+        assert "hanko_token" in found
+
+    @pytest.mark.parametrize("path", ["", "/custom_corp", "/nobody", "/GOOGLE"])
+    async def test_an_answer_at_any_other_is_refused_sec_079(self, public, google, path):
+        """SEC-079: a code of the one provider goes to no token endpoint of the other."""
+        google.knows()
+        found = await self.answered(public, await started(public), CALLBACK + path)
+        description = "the response is not from the expected issuer"
+        assert (found["error"], found["error_description"]) == ("invalid_request", description)
+        assert google.answered == []
+
+    async def test_a_form_comes_back_to_the_same_callback(self, public):
+        answer = await public.post(
+            f"{CALLBACK}/apple",
+            content=b"state=s&code=c",
+            headers={
+                **FORM,
+                "origin": "https://appleid.apple.com",
+                "sec-fetch-site": "cross-site",
+                "cookie": "hanko=x",
+            },
+        )
+        assert answer.status_code == 303
+        registered = "https://id.example.com/thirdparty/callback/apple"
+        there = urljoin(registered, answer.headers["location"])
+        assert there == f"{registered}?state=s&code=c"
+
+
+async def test_where_all_share_one_callback_there_is_no_other_sec_079(public, google):
+    google.knows()
+    begun = await started(public)
+    query = urlencode({"state": state_of(begun), "code": "code"})
+    cookie = f"hanko_thirdparty_state={secret_of(begun)}"
+    answer = await public.get(f"{CALLBACK}/google?{query}", headers={"cookie": cookie})
+    assert told(answer.headers["location"])["error"] == "invalid_request"
+    assert google.answered == []
+
+
 class TestForm:
     async def test_a_form_becomes_a_query_by_303_sec_082(self, public):
         form = {"state": "s", "code": "c&d=é", "user": '{"name":"<b>"}', "other": "x"}
@@ -230,7 +378,7 @@ class TestForm:
         )
         assert answer.status_code == 303
         location = answer.headers["location"]
-        assert location.startswith(f"{CALLBACK}?")
+        assert location.startswith("?")
         form.pop("other")
         assert {k: v[0] for k, v in parse_qs(urlsplit(location).query).items()} == form
         assert "<" not in location
@@ -244,8 +392,25 @@ class TestForm:
         assert google.answered == []
         assert await count("federation_state") == 1
         cookie = f"hanko_thirdparty_state={secret_of(begun)}"
-        done = await public.get(answer.headers["location"], headers={"cookie": cookie})
+        there = urljoin(CALLBACK, answer.headers["location"])
+        done = await public.get(there, headers={"cookie": cookie})
         assert "hanko_token" in done.headers["location"]
+
+    @pytest.mark.parametrize(
+        "public_url",
+        [
+            f"https://id.example.com{CALLBACK}",
+            f"https://example.com/auth/v1{CALLBACK}",
+            "https://example.com/renamed/by/a/proxy",
+        ],
+    )
+    async def test_the_browser_comes_back_to_the_url_it_has_sent_the_form_to(
+        self, public, public_url
+    ):
+        form = urlencode({"state": "s", "code": "c"}).encode()
+        answer = await public.post(CALLBACK, content=form, headers=FORM)
+        there = urljoin(public_url, answer.headers["location"])
+        assert there == f"{public_url}?state=s&code=c"
 
     async def test_a_form_above_64_kib_is_refused_sec_104(self, public):
         answer = await public.post(CALLBACK, content=b"code=" + b"x" * MAX_FORM, headers=FORM)

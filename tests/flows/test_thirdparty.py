@@ -77,6 +77,17 @@ async def test_the_browser_gets_its_secret_on_either_face_sec_074(client):
     assert set(attributes) == expected
 
 
+async def test_a_second_tab_leaves_the_first_its_way_back_sec_074(client, services):
+    google_of(services).knows()
+    first = await to_google(client)
+    flow_id, csrf = client.flow_id, client.csrf
+    second = await to_google(client)
+    for shown in (first, second):
+        assert await back_with(client, services, shown)
+    back = await client.act("back", flow_id=flow_id, csrf=csrf)
+    assert (back.name, back.error) == ("login_init", None)
+
+
 @pytest.mark.parametrize(
     ("given", "refused"),
     [

@@ -14,6 +14,7 @@ from factories import make_key, make_session, make_user
 from keys import kms_double
 from keys.kms_double import REGION
 from keys.lives import configured, look, published, rotated, signer
+from traces import Kept
 
 from app.access import SYSTEM
 from app.assembly import assemble
@@ -22,6 +23,7 @@ from app.keys.errors import KmsKeyUnfit, KmsPackageMissing, SignerUnavailable
 from app.keys.kms import Kms
 from app.persistence import fetch
 from app.sessions import SignedIn
+from app.telemetry import tracing, work
 
 KINDS = {"ECC_NIST_P256": "ES256", "RSA_2048": "RS256"}
 
@@ -113,6 +115,14 @@ class TestSigning:
         assert [held.signing_keys.verify(token)["n"] for token in tokens] == list(range(40))
         assert list(held.signing_keys.kms._clients) == [REGION]
         assert ticks > 40
+
+    async def test_a_traced_request_shows_the_time_that_it_takes(self, held):
+        kept = Kept()
+        with tracing(kept.tracer), work("test"):
+            token = await held.signing_keys.sign({"a": "x736455918273"})
+        assert kept.path(kept.one("KMS Sign")) == ["test", "KMS Sign"]
+        for hidden in (token, token.rpartition(".")[2], "736455918273"):
+            assert hidden not in kept.text()
 
     async def test_a_start_asks_nothing_of_it_once_the_key_is_known(self, held, kms):
         kms.asked.clear()

@@ -1,8 +1,11 @@
 """The client for the server's own requests: what it will not call, and how far it listens."""
 
+import asyncio
 import gzip
+import ipaddress
 import logging
 import socket
+import threading
 
 import httpx2
 import pytest
@@ -24,6 +27,17 @@ PRIVATE = [
     *("64:ff9b::7f00:1", "64:ff9b::a00:1", "64:ff9b:1::a00:1"),
     *("2002:7f00:1::", "2002:a00:1::1", "2001:0:7f00:1::1", "fec0::1", "not an address", ""),
 ]
+
+SPECIAL = [
+    *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "127.0.0.0/8", "169.254.0.0/16", "172.16.0.0/12"),
+    *("192.0.0.0/24", "192.0.0.0/29", "192.0.0.8/32", "192.0.0.170/32", "192.0.0.171/32"),
+    *("192.0.2.0/24", "192.88.99.0/24", "192.88.99.2/32", "192.168.0.0/16", "198.18.0.0/15"),
+    *("198.51.100.0/24", "203.0.113.0/24", "224.0.0.0/4", "240.0.0.0/4", "255.255.255.255/32"),
+    *("::1/128", "::/128", "64:ff9b:1::/48", "100::/64", "100:0:0:1::/64", "2001::/23"),
+    *("2001::/32", "2001:2::/48", "2001:10::/28", "2001:db8::/32", "2002::/16", "3fff::/20"),
+    *("5f00::/16", "fc00::/7", "fe80::/10", "fec0::/10", "ff00::/8"),
+]
+"""IANA's registries of special-purpose and multicast addresses: what is not globally reachable."""
 
 
 @pytest.fixture
@@ -55,6 +69,27 @@ class TestAddresses:
     def test_what_is_not_of_the_public_internet_is_refused_sec_083(self, address):
         assert not Reach().permits(address)
         assert Reach().choose([address]) is None
+
+    @pytest.mark.parametrize("network", SPECIAL)
+    def test_no_special_purpose_range_is_called_from_end_to_end_sec_083(self, network):
+        found = ipaddress.ip_network(network)
+        for address in (found[0], found[found.num_addresses // 2], found[-1]):
+            assert not Reach().permits(str(address))
+        assert Reach.of([network]).permits(str(found[-1]))
+
+    @pytest.mark.parametrize(
+        "network",
+        [
+            *("0.0.0.0/8", "10.0.0.0/8", "100.64.0.0/10", "172.16.0.0/12", "192.88.99.0/24"),
+            *("192.168.0.0/16", "198.18.0.0/15", "2001::/23", "2001:db8::/32", "2002::/16"),
+        ],
+    )
+    def test_what_comes_after_a_special_purpose_range_is_public(self, network):
+        assert Reach().permits(str(ipaddress.ip_network(network)[-1] + 1))
+
+    @pytest.mark.parametrize("address", ["4000::1", "1fff::1", "::ffff:0:101:101", "101::1"])
+    def test_what_iana_has_given_to_nobody_is_not_called_sec_083(self, address):
+        assert not Reach().permits(address)
 
     @pytest.mark.parametrize(
         "address", ["1.1.1.1", "2606:4700::1111", "::ffff:1.1.1.1", "64:ff9b::101:101"]
@@ -151,6 +186,25 @@ class TestRequests:
             with pytest.raises(AddressRefused):
                 await calling(LOCAL).get(there.url.replace("//", "//me:word@") + "/page")
         assert there.asked == []
+
+    async def test_a_resolver_that_hangs_holds_up_nothing_else_sec_083(self, calling, monkeypatch):
+        answered = threading.Event()
+        real = socket.getaddrinfo
+
+        def look_up(host, *given, **named):
+            if host == "idp.example.com":
+                answered.wait()
+            return real("127.0.0.1", *given, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        client = calling(ANYWHERE, Limits(seconds=0.05))
+        try:
+            tries = (client.get("https://idp.example.com/") for _ in range(40))
+            found = await asyncio.gather(*tries, return_exceptions=True)
+            assert {type(one) for one in found} == {Unanswered}
+            assert await asyncio.wait_for(asyncio.to_thread(int), 20) == 0
+        finally:
+            answered.set()
 
     async def test_a_name_that_leads_nowhere_is_no_answer(self, calling):
         with pytest.raises(Unanswered):

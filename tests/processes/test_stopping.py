@@ -82,8 +82,9 @@ async def test_a_signal_lets_every_request_in_flight_finish_and_ends_with_0_sec_
         assert (await idle.http.get("/health/ready")).json() == {"ready": True}
         server.send(number)
         told = time.monotonic()
-        until(lambda: not server.is_ready() and health(server.admin_port) is None)
+        until(lambda: not server.is_ready())
         assert time.monotonic() - told < 1
+        until(lambda: health(server.public_port) is None and health(server.admin_port) is None)
         with pytest.raises(httpx.TransportError):
             await idle.http.get("/health/ready")
         assert server.process.poll() is None

@@ -5,11 +5,13 @@ import dataclasses
 import functools
 import json
 import logging
+import re
 from contextlib import asynccontextmanager
 
 import msgspec
 import pytest
 from databases import environment_of
+from traces import Kept
 
 from app import logs
 from app.assembly import assemble
@@ -27,6 +29,7 @@ from app.config.values import Duration
 from app.ratelimit import Limited, RateLimits
 from app.ratelimit.shared import PATIENCE, RedisWindows, StoreAway
 from app.ratelimit.windows import Slot
+from app.telemetry import tracing, work
 
 SECRETS = ["a-secret-of-the-tests-0001"]
 UNKEPT = AuditLog(Audit(storage=AuditStorage(enabled=False)), utc_now)
@@ -266,6 +269,11 @@ class TestRedis:
         assert tried.count(None) == 2
 
 
+def _counted(metrics, name):
+    (line,) = [one for one in metrics.text(()).splitlines() if one.startswith(f"{name} ")]
+    return int(line.rpartition(" ")[2])
+
+
 class TestRedisAway:
     """SEC-131"""
 
@@ -303,6 +311,21 @@ class TestRedisAway:
             assert {type(one) for one in outcomes} == {StoreAway}
             ended.set()
             await store.close()
+
+    async def test_what_is_counted_without_redis_shows_among_the_metrics_sec_131(self, in_redis):
+        some = in_redis(NOBODY_LISTENS)
+        name, metrics = "sekisho_rate_limits_apart_total", some.audit.metrics
+        before = _counted(metrics, name)
+        for _ in range(3):
+            await some.take("token_exchange", address="192.0.2.1")
+        assert _counted(metrics, name) - before == 3
+
+    async def test_a_trace_shows_that_redis_was_asked_and_not_about_whom_sec_116(self, in_redis):
+        some, kept = in_redis(NOBODY_LISTENS), Kept()
+        with tracing(kept.tracer), work("test"):
+            await some.take("password", account="alice@x.org", address="198.51.100.7")
+        assert kept.one("EVALSHA").attributes["error.type"]
+        assert not re.search("alice|198.51|sekisho:limit", kept.text())
 
     async def test_once_it_answers_again_it_counts_again(
         self, clock, redis, redis_address, in_redis

@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 
 from app import strictjson
 from app.access import SYSTEM
+from app.ids import new_id
 from app.metadata import Bag, BagChanges, Mode
 from app.paging import PageRequest, Position
 from app.persistence import fetch
@@ -67,6 +68,69 @@ async def people(services, clock):
 
 
 EVERYONE = {"ada", "adam", "eve", "bob_1"}
+
+
+class TestParts:
+    """What the reference's lists are asked by."""
+
+    @pytest.mark.parametrize(
+        ("part", "found"),
+        [
+            ("ada", {"ada"}),
+            ("SECOND", {"ada"}),
+            ("ａｄａ", {"ada"}),
+            ("example.", {"ada", "adam"}),
+            (".MAN@", {"adam"}),
+            ("münchen", set()),
+            ("xn--mnchen", {"eve"}),
+            ("", EVERYONE),
+            ("  ", EVERYONE),
+        ],
+    )
+    async def test_a_part_of_an_address(self, services, people, part, found):
+        """SEC-114: by the key, in which the names of hosts stand in ASCII."""
+        assert await names(services, UserFilter(email_has=part)) == found
+
+    @pytest.mark.parametrize(
+        ("part", "found"),
+        [
+            ("da", {"ada", "adam"}),
+            ("B_", {"bob_1"}),
+            ("_", {"bob_1"}),
+            ("d_", set()),
+            ("%", set()),
+            ("", EVERYONE),
+        ],
+    )
+    async def test_a_part_of_a_user_name(self, services, people, part, found):
+        """SEC-114, SEC-121"""
+        assert await names(services, UserFilter(username_has=part)) == found
+
+    @pytest.mark.parametrize("text", HOSTILE)
+    async def test_a_part_is_a_value_and_never_a_statement(self, services, people, text):
+        """SEC-098, SEC-121"""
+        in_addresses = {"eve"} if text == "--" else set()  # an IDNA prefix ends like that
+        assert await names(services, UserFilter(email_has=text)) == in_addresses
+        in_names = {"bob_1"} if text == "_" else set()
+        assert await names(services, UserFilter(username_has=text)) == in_names
+
+    @pytest.mark.parametrize("text", [*UNSTORABLE, "x" * 256])
+    async def test_a_part_that_nothing_can_hold_is_refused(self, services, text):
+        """SEC-098, SEC-124"""
+        for wanted, name in (
+            (UserFilter(email_has=text), "email_has"),
+            (UserFilter(username_has=text), "username_has"),
+        ):
+            with pytest.raises(FilterRefused) as refused:
+                await services.users.page(PageRequest(), wanted)
+            assert refused.value.path == ("filter", name)
+
+    async def test_ids(self, services, people):
+        some = (people["ada"].id, people["eve"].id, new_id())
+        assert await names(services, UserFilter(ids=some)) == {"ada", "eve"}
+        assert await names(services, UserFilter(ids=some, username_has="a")) == {"ada"}
+        with pytest.raises(FilterRefused):
+            await services.users.page(PageRequest(), UserFilter(ids=some * 40))
 
 
 class TestIdentifiers:

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from app.access import SYSTEM
 from app.paging import DEFAULT_PAGE, MAX_PAGE, Page, PageRefused, PageRequest, Position
-from app.users import NewUser, ProfileChanges, UserOrder
+from app.users import NewUser, ProfileChanges, UserFilter, UserOrder
 
 EARLIEST = datetime.min.replace(tzinfo=UTC)
 LATEST = datetime.max.replace(tzinfo=UTC)
@@ -198,3 +198,20 @@ async def test_no_cursor_that_is_read_breaks_the_list(services, raw, backwards):
 
 def _written(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).decode()
+
+
+class TestNumberedPages:
+    @pytest.mark.parametrize("size", [1, 2, 3, 7, 100])
+    @pytest.mark.parametrize("order", list(UserOrder))
+    async def test_walking_meets_everyone_once_in_order(self, services, seven, size, order):
+        expected = seven if order is UserOrder.CREATED_AT_ASC else seven[::-1]
+        met, everyone = [], UserFilter()
+        for skip in range(0, 7, size):
+            met += await services.users.numbered(everyone, order, skip=skip, size=size)
+        assert met == expected
+        assert await services.users.numbered(everyone, order, skip=7, size=size) == []
+
+    async def test_those_who_are_asked_for_are_counted(self, services, seven):
+        assert await services.users.count(UserFilter()) == 7
+        assert await services.users.count(UserFilter(username_has="USER_3")) == 1
+        assert await services.users.count(UserFilter(username_has="nobody")) == 0

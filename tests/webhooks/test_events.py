@@ -11,8 +11,10 @@ from factories import make_session, make_user, reconfigured, session_actor
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app import upkeep
 from app.access import SYSTEM, Actor, Origin
 from app.config.sections import EmailDelivery
+from app.config.values import Duration
 from app.credentials.passwords import PreparedPassword
 from app.credentials.totp import Accepted
 from app.keys import KeysUnreadable
@@ -434,6 +436,60 @@ class TestSessions:
         await make_session(of, ada)
         await of.sessions.end_all(BROWSER, ada.id)
         assert await names(of, "session.delete") == ["session.delete.explicit.revoke"]
+
+    async def test_a_session_that_nobody_used_is_told_of_when_it_is_removed(
+        self, services, ada, clock
+    ):
+        """In the transaction that removes it, once, whoever sweeps."""
+        rules = msgspec.structs.replace(services.config.session, idle_timeout=Duration(hours=1))
+        idle = await reconfigured(services, session=rules)
+        first = await make_session(idle, ada)
+        clock.advance(minutes=30)
+        second = await make_session(idle, ada)
+        clock.advance(minutes=35)
+        await services.sessions.sweep_idle()
+        await idle.sessions.sweep_idle()
+        assert await names(idle, "session.delete") == [], "a clock may be slow"
+        assert await idle.sessions.authenticate(first.token) == "expired"
+        assert not isinstance(await idle.sessions.authenticate(second.token), str)
+        clock.advance(seconds=1)
+        await upkeep.sweep(idle)
+        await upkeep.sweep(idle)
+        ((name, user_id, told),) = await events(idle, "session.delete")
+        assert (name, user_id) == ("session.delete.passive.expire", ada.id)
+        assert told["id"] == str(first.session.id)
+        assert [row["id"] for row in await fetch("SELECT id FROM user_session")] == [
+            second.session.id
+        ]
+
+    async def test_however_many_nobody_used_each_is_told_of(
+        self, services, ada, clock, monkeypatch
+    ):
+        monkeypatch.setattr("app.sessions.service._SWEPT_AT_ONCE", 2)
+        rules = msgspec.structs.replace(services.config.session, idle_timeout=Duration(hours=1))
+        idle = await reconfigured(services, session=rules)
+        for _ in range(5):
+            await make_session(idle, ada)
+        clock.advance(hours=2)
+        (left,) = [one for one in upkeep.leftovers(idle) if one.name == "idle_sessions"]
+        assert await upkeep.clean(idle, left, run=True) == upkeep.Removed("idle_sessions", 5, 5)
+        assert await names(idle, "session.delete") == ["session.delete.passive.expire"] * 5
+        (never,) = [one for one in upkeep.leftovers(services) if one.name == "idle_sessions"]
+        assert never.kept is None
+
+    async def test_one_that_nobody_used_was_not_pushed_out(self, services, ada, clock):
+        rules = msgspec.structs.replace(
+            services.config.session, limit=1, idle_timeout=Duration(hours=1)
+        )
+        idle = await reconfigured(services, session=rules)
+        await make_session(idle, ada)
+        clock.advance(hours=2)
+        await make_session(idle, ada)
+        await make_session(idle, ada)
+        assert await names(idle, "session.delete") == [
+            "session.delete.passive.expire",
+            "session.delete.passive.limit",
+        ]
 
     async def test_a_session_that_had_run_out_is_told_to_nobody(self, of, ada, clock):
         await make_session(of, ada)

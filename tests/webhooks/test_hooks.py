@@ -9,6 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from webhooks.conftest import claims_of, happen, hooked, log, told
 
+from app import upkeep
 from app.access import SYSTEM
 from app.assembly import assemble
 from app.config.sections import Audit, AuditStorage
@@ -462,10 +463,10 @@ class TestLog:
         await happen(services, "user.login")
         await told(services)
         clock.advance(days=2, hours=23)
-        await services.webhooks.sweep()
+        await upkeep.sweep(services)
         assert len(await log()) == len(await fetch("SELECT id FROM webhook_event")) == 1
         clock.advance(hours=1)
-        await services.webhooks.sweep()
+        await upkeep.sweep(services)
         assert await log() == []
         assert await fetch("SELECT id FROM webhook_event") == []
         assert (await services.webhooks.get(hook.id)).is_enabled

@@ -19,8 +19,10 @@ MAX_SIZE = 1024 * 1024
 MAX_ELEMENTS = 10_000
 MAX_DEPTH = 60
 MAX_ATTRIBUTES = 50
+MAX_ALL_ATTRIBUTES = 20_000
 MAX_DECLARED = 4_000
-"""Namespaces that a document may declare: canonical XML takes time for each."""
+MAX_IN_SCOPE = 60
+"""Namespaces that may be in scope at one place: canonical XML takes the square of them in time."""
 
 SAML = "urn:oasis:names:tc:SAML:2.0:assertion"
 SAMLP = "urn:oasis:names:tc:SAML:2.0:protocol"
@@ -128,8 +130,10 @@ def _check(root: Element, *, comments: bool) -> None:
     if info.doctype or info.internalDTD is not None or info.externalDTD is not None:
         raise ResponseUnreadable
     beside = [*root.itersiblings(), *root.itersiblings(preceding=True)]
+    attributes = 0
     for count, node in enumerate(_nodes(root, beside)):
-        if count > MAX_ELEMENTS:
+        attributes += len(node.attrib)
+        if count > MAX_ELEMENTS or attributes > MAX_ALL_ATTRIBUTES:
             raise ResponseUnreadable
         if node.tag is etree.Comment and comments:
             continue
@@ -137,8 +141,12 @@ def _check(root: Element, *, comments: bool) -> None:
             raise ResponseUnreadable
         if len(node.attrib) > MAX_ATTRIBUTES:
             raise ResponseUnreadable
+    if _most_open(root, "start", "end") > MAX_DEPTH:
+        raise ResponseUnreadable
+    if _most_open(root, "start-ns", "end-ns") > MAX_IN_SCOPE:
+        raise ResponseUnreadable
     ids = ids_of(root)
-    if len(ids) != len(set(ids)) or _depth(root) > MAX_DEPTH:
+    if len(ids) != len(set(ids)):
         raise ResponseUnreadable
 
 
@@ -147,9 +155,10 @@ def _nodes(root: Element, beside: list[Element]) -> Iterator[Element]:
     yield from root.iter()
 
 
-def _depth(root: Element) -> int:
-    deepest = depth = 0
-    for event, _ in etree.iterwalk(root, events=("start", "end")):
-        depth += 1 if event == "start" else -1
-        deepest = max(deepest, depth)
-    return deepest
+def _most_open(root: Element, begins: str, ends: str) -> int:
+    """Say how many elements, or declarations of namespaces, are open at one place at most."""
+    most = count = 0
+    for event, _ in etree.iterwalk(root, events=(begins, ends)):
+        count += 1 if event == begins else -1
+        most = max(most, count)
+    return most

@@ -49,13 +49,10 @@ from app.federation.saml.parsing import MAX_SIZE
 from app.federation.saml.providers import SamlDirectory, SamlProvider
 from app.federation.saml.requests import AuthnRequest, Page, Signer
 from app.federation.saml.responses import Assertion, Expected
-from app.federation.saml.values import SamlAnswer, SamlSignIn
+from app.federation.saml.values import PREFIX, SamlAnswer, SamlSignIn
 from app.federation.service import Begun, Federation, Finished
 from app.federation.states import LIFETIME, Pending
 from app.keys import KeysUnreadable, Sealer
-
-PREFIX = "hanko_spi_"
-"""What a RelayState of ours begins with; with the state it stays below 80 bytes (SAML Bindings)."""
 
 _HINT = {"saml_hint": "idp_initiated"}
 _PLACE = "saml_form"
@@ -189,7 +186,6 @@ class Saml:
             pending = await self._pending_of(answer)
         except IdentityError as error:
             return await self.refused(actor, error)
-        is_begun_here = answer.relay_state.startswith(PREFIX)
         try:
             token = await self._arrive(pending, answer)
         except IdentityError as error:
@@ -197,8 +193,9 @@ class Saml:
         except Exception:  # noqa: BLE001  # a document that nobody has foreseen
             _log.exception("a SAML response failed", extra={"provider": pending.provider})
             return await self.refused(actor, IdentityError(), pending)
-        told = {"hanko_token": token} | ({} if is_begun_here else _HINT)
-        return Finished(joined(pending.redirect_to, told), forgets_browser=is_begun_here)
+        told = {"hanko_token": token} | ({} if answer.is_begun_here else _HINT)
+        url = joined(pending.redirect_to, told)
+        return Finished(url, forgets_browser=answer.is_begun_here)
 
     async def refused(
         self, actor: Actor, error: IdentityError, pending: Pending | None = None
@@ -270,12 +267,11 @@ class Saml:
 
     async def _pending_of(self, answer: SamlAnswer) -> Pending:
         """Find what was begun; a sign-in that the provider has begun begins here (SEC-090)."""
-        if not answer.relay_state.startswith(PREFIX):
+        if not answer.is_begun_here:
             return await self._unsolicited(answer)
         if not answer.browser_secret:
             raise BrowserUnknown
-        state = answer.relay_state.removeprefix(PREFIX)
-        pending = await self.federation.states.take(state, answer.browser_secret)
+        pending = await self.federation.states.take(answer.state, answer.browser_secret)
         if not pending.request_id or not self.redirects.allow(pending.redirect_to):
             raise StateUnverified
         return pending

@@ -5,6 +5,9 @@ from uuid import UUID
 
 from app.federation.states import FlowKind
 
+PREFIX = "hanko_spi_"
+"""What a RelayState of ours begins with; with the state it stays below 80 bytes (SAML Bindings)."""
+
 
 @dataclass(frozen=True, slots=True)
 class SamlSignIn:
@@ -32,3 +35,13 @@ class SamlAnswer:
     response: str = field(default="", repr=False)
     relay_state: str = field(default="", repr=False)
     browser_secret: str = field(default="", repr=False)
+
+    @property
+    def is_begun_here(self) -> bool:
+        """Whether it answers a request of ours."""
+        return self.relay_state.startswith(PREFIX)
+
+    @property
+    def state(self) -> str:
+        """The state of the request that it answers; empty where the provider has begun."""
+        return self.relay_state.removeprefix(PREFIX) if self.is_begun_here else ""

@@ -5,7 +5,15 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 
 import pytest
-from federation.connectors.doubles import BY_NAME, CODE, NONCE, VERIFIER, Case, Double
+from federation.connectors.doubles import (
+    BY_NAME,
+    CODE,
+    NONCE,
+    REDIRECT,
+    VERIFIER,
+    Case,
+    Double,
+)
 from federation.connectors.loopback import Loopback, serving
 
 from app.federation.connector import Answer, Connector, OutsideIdentity, Start
@@ -43,7 +51,9 @@ async def meet(clock) -> AsyncIterator[Callable]:
     """Lets a connector meet its double; *settings* are the provider's own."""
     async with AsyncExitStack() as stack:
 
-        async def make(name: str, *, seconds: float = 5.0, **settings) -> Meeting:
+        async def make(
+            name: str, *, seconds: float = 5.0, callback: str = REDIRECT, **settings
+        ) -> Meeting:
             case = BY_NAME[name]
             server = await stack.enter_async_context(serving())
             outbound = Outbound.within(Reach.of(LOOPBACK), Limits(seconds=seconds))
@@ -52,7 +62,8 @@ async def meet(clock) -> AsyncIterator[Callable]:
             case.prepare(double)
             double.attach()
             asked = Case(**{**vars(case), "settings": case.settings | settings})
-            made = connectors_of(asked.third_party(server.url), outbound, clock, double.places())
+            third_party = asked.third_party(server.url, callback)
+            made = connectors_of(third_party, outbound, clock, double.places())
             return Meeting(case, double, made[name])
 
         yield make

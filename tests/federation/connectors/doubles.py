@@ -158,7 +158,7 @@ class Case:
     asks_userinfo: bool = False
     sends_verifier: bool = True
 
-    def third_party(self, url: str) -> ThirdParty:
+    def third_party(self, url: str, callback: str = REDIRECT) -> ThirdParty:
         usual = {"enabled": True, "client_id": CLIENT_ID, "secret": SECRET}
         if not self.name.startswith("custom_"):
             providers = {"providers": {self.name: usual | self.settings}}
@@ -170,7 +170,7 @@ class Case:
             }
             key = self.name.removeprefix("custom_")
             providers = {"custom_providers": {key: usual | own | filled}}
-        return convert({"third_party": {"redirect_url": REDIRECT, **providers}}).third_party
+        return convert({"third_party": {"redirect_url": callback, **providers}}).third_party
 
 
 def claims_of(double: Double, **more) -> dict:
@@ -259,6 +259,10 @@ def as_own_oidc(double: Double) -> None:
     double.person = {"sub": "person-1", "name": "Ada L", "department": "Engines"}
 
 
+def as_own_keyed(double: Double) -> None:
+    double.claims = claims_of(double, name="Ada L")
+
+
 def as_own_oauth(double: Double) -> None:
     double.has_id_token = False
     double.person = {"user": {"id": 7}, "login": "ada", "email": EMAIL, "email_verified": "true"}
@@ -280,6 +284,19 @@ CASES = [
         settings={"use_discovery": True, "issuer": "URL"},
         is_oidc=True,
         asks_userinfo=True,
+    ),
+    Case(
+        "custom_keyed",
+        ("/token", "/keys"),
+        as_own_keyed,
+        "person-1",
+        settings={
+            "issuer": "URL",
+            "authorization_endpoint": "URL/authorize",
+            "token_endpoint": "URL/token",
+            "jwks_uri": "URL/keys",
+        },
+        is_oidc=True,
     ),
     Case(
         "custom_forum",

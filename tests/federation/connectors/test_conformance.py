@@ -92,6 +92,15 @@ class TestSigningIn:
         assert not any(secret in url for secret in SECRETS)
 
     @EVERY
+    async def test_a_callback_of_its_own_is_named_at_both_ends_sec_079(self, meet, name):
+        meeting = await meet(name, callback=REDIRECT + "/{provider}")
+        query = dict(parse_qsl(urlsplit(await meeting.start()).query))
+        assert query["redirect_uri"] == f"{REDIRECT}/{name}"
+        await meeting.identify()
+        (token,) = [asked for asked in meeting.server.asked if asked.path == "/token"]
+        assert token.form["redirect_uri"] == f"{REDIRECT}/{name}"
+
+    @EVERY
     async def test_a_nonce_is_sent_where_an_id_token_is_read_and_nowhere_else_sec_076(
         self, meet, name
     ):
@@ -229,6 +238,8 @@ class TestHostileAnswers:
         for issuer in ("https://evil.example.com", "", meeting.server.url + "/", "null"):
             with pytest.raises(IssuerMismatch):
                 await meeting.identify(issuer=issuer)
+            with pytest.raises(IssuerMismatch):
+                await meeting.connector.check_issuer(issuer)
         assert meeting.server.count("/token") == 0
 
     @EVERY

@@ -22,10 +22,12 @@ from federation.saml.idp import Idp, encoded
 from lxml import etree
 
 from app.assembly import assemble
+from app.federation.browsers import BrowserSecrets
 from app.federation.errors import CodeChallengeInvalid, RedirectNotAllowed
 from app.federation.pkce import challenge_of
 from app.federation.saml.errors import SamlProviderUnknown
 from app.federation.saml.metadata import POST
+from app.federation.saml.values import PREFIX
 from app.federation.states import COOKIE
 from app.http.body import MAX_SAML
 
@@ -97,6 +99,13 @@ class TestAuth:
         assert (answer.status_code, back["error"]) == (303, "invalid_request")
         assert "set-cookie" not in answer.headers
 
+    async def test_a_second_tab_leaves_the_first_its_secret_sec_074(self, public):
+        first = await public.get(START)
+        second = await public.get(START, headers={"cookie": cookie_of(first)})
+        held = [cookie_of(one).partition("=")[2] for one in (first, second)]
+        assert BrowserSecrets.of(held[1]).secrets[0] == held[0]
+        assert len(BrowserSecrets.of(held[1]).secrets) == 2
+
     async def test_starts_are_counted_by_network_sec_126(self, empty, clock, idp):
         config = config_of(empty, provider(idp))
         limits = msgspec.structs.replace(
@@ -132,6 +141,25 @@ class TestCallback:
             assert refused.json()["error"]["code"] == "code_verifier_mismatch"
         redeemed = await public.post("/token", body | {"code_verifier": VERIFIER})
         assert redeemed.status_code in (200, 403)
+
+    async def test_each_of_two_tabs_comes_back_sec_074_090(self, services, public, idp):
+        first = await public.get(START)
+        second = await public.get(START, headers={"cookie": cookie_of(first)})
+        cookie = cookie_of(second)
+        for tab, start in enumerate((first, second)):
+            relay = told(start.headers["location"])["RelayState"]
+            secrets = BrowserSecrets.of(cookie.partition("=")[2])
+            secret = secrets.of_state(relay.removeprefix(PREFIX))
+            request_id = await pending_request(services, relay, secret)
+            assertion = idp.assertion(id=f"_assertion-{tab}", in_response_to=request_id)
+            tree = idp.response(
+                idp.sign(assertion), id=f"_response-{tab}", in_response_to=request_id
+            )
+            form = {"SAMLResponse": encoded(tree), "RelayState": relay}
+            answer = await posted(public, form, cookie)
+            assert "hanko_token" in told(answer.headers["location"])
+            cookie = cookie_of(answer)
+        assert cookie == f"{COOKIE}="
 
     async def test_the_session_of_whoever_is_signed_in_plays_no_part_sec_107(self, public):
         answer = await posted(

@@ -18,7 +18,7 @@ from app.errors import IdentityError
 from app.federation.saml import responses
 from app.federation.saml.errors import ResponseUnreadable, ResponseUnsigned
 from app.federation.saml.metadata import read as read_metadata
-from app.federation.saml.parsing import DS, SAML, SAMLP, parse, tag
+from app.federation.saml.parsing import DS, MAX_IN_SCOPE, SAML, SAMLP, parse, tag
 from app.federation.saml.responses import read
 
 IDP = Idp()
@@ -316,6 +316,37 @@ def test_a_document_has_its_limits_sec_087():
     ):
         with pytest.raises(ResponseUnreadable):
             parse(document)
+
+
+def declaring(count):
+    return " ".join(f'xmlns:n{n}="urn:{n}"' for n in range(count))
+
+
+def test_namespaces_in_scope_are_few_before_anything_is_made_canonical_sec_087():
+    """SEC-087: canonical XML takes the square of them in time, for each key anew."""
+    text = raw(IDP.good()).decode()
+    fits = MAX_IN_SCOPE - text.count("xmlns")
+    for count, is_read in ((fits, True), (MAX_IN_SCOPE, False), (3_900, False)):
+        changed = text.replace("<samlp:Response ", f"<samlp:Response {declaring(count)} ", 1)
+        assert (told(changed.encode()) is not None) == is_read
+    nested = (
+        "".join(f'<x xmlns:m{n}="urn:{n}" xmlns:k{n}="urn:k">' for n in range(40)) + "</x>" * 40
+    )
+    for many in (f"<x {declaring(3_900)}/>", nested):
+        document = text.replace("</samlp:Status>", f"{many}</samlp:Status>")
+        refused(document.encode(), ResponseUnreadable)
+
+
+def test_each_value_may_declare_the_namespaces_of_its_type():
+    values = "<x xmlns:xs='urn:xs' xmlns:xsi='urn:xsi' xsi:type='xs:string'/>" * 1_000
+    assert parse(f"<a>{values}</a>".encode()) is not None
+
+
+def test_attributes_are_counted_in_all_sec_087():
+    some = " ".join(f'a{n}="1"' for n in range(50))
+    assert parse(f"<a>{f'<x {some}/>' * 400}</a>".encode()) is not None
+    with pytest.raises(ResponseUnreadable):
+        parse(f"<a>{f'<x {some}/>' * 401}</a>".encode())
 
 
 # How it was signed

@@ -111,7 +111,7 @@ class Users:
             for user_id, user in found.items()
         }
 
-    async def create(self, actor, new, *, then=None, is_addressed_otherwise=False):
+    async def create(self, actor, new, *, then=None, ways_in=None, is_addressed_otherwise=False):
         emails = tuple(
             Address(_address_id(one.address), one.address, one.is_primary, one.is_verified)
             for one in new.emails

@@ -1,7 +1,6 @@
 """A part of the lattice in which every state and every action is met."""
 
 from dataclasses import replace
-from functools import cache
 
 from flows.model import walks
 from flows.model.explorer import Explorer
@@ -66,10 +65,8 @@ RARE: tuple[tuple[Values, Kind], ...] = (
 """Settings and users for which a choice is reached that can be skipped, and gone back from."""
 
 
-@cache
-def survey() -> Explorer:
+def survey(explorer: Explorer) -> None:
     """Walk it."""
-    explorer = walks.shared()
     for number in range(0, len(walks.CONFIGURATIONS), _EVERY):
         walks.walk(explorer, number)
     for values, kind in RARE:
@@ -85,4 +82,3 @@ def survey() -> Explorer:
             complete = {**walks.CONFIGURATIONS[0], **values, **key}
             walks.registration(explorer, complete, kind)
             walks.token_exchange(explorer, complete, kind)
-    return explorer

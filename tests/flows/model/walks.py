@@ -88,12 +88,6 @@ def replace_edges(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(app.text, "_host_key", _HOST_KEY)
 
 
-@cache
-def shared() -> Explorer:
-    """Give the explorer that all tests of a process add to."""
-    return Explorer()
-
-
 def violations(explorer: Explorer, number: int) -> Iterator[str]:
     """Walk one configuration, and tell what breaks a rule, as one reads it."""
     values = CONFIGURATIONS[number]

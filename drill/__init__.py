@@ -1,0 +1,1 @@
+"""Two replicas behind a balancer, and what they are put through."""

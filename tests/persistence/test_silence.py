@@ -1,0 +1,129 @@
+"""A database that takes what it is told and says nothing, as one does whose machine is gone."""
+
+import asyncio
+import contextlib
+from pathlib import Path
+from urllib.parse import urlsplit
+from uuid import uuid4
+
+import pytest
+from databases import administer, elsewhere
+
+from app.config import load
+from app.persistence import DatabaseUnavailable, connect, fetch, fetch_row, postgres, transaction
+
+PATIENCE = 10.0
+SHORT = 0.2
+
+
+class Network:
+    """What lies between us and the database; what is connected can be made to hear nothing."""
+
+    def __init__(self, url):
+        self._parts = urlsplit(url)
+        self._silent = asyncio.Event()
+        self._open = []
+
+    async def open(self):
+        self._listener = await asyncio.start_server(self._carry, "127.0.0.1", 0)
+        port = self._listener.sockets[0].getsockname()[1]
+        user = self._parts.netloc.rpartition("@")[0]
+        return self._parts._replace(netloc=f"{user}@127.0.0.1:{port}").geturl()
+
+    def silence(self):
+        """Let nothing more through, either way, but for those who connect from now on."""
+        self._silent.set()
+        self._silent = asyncio.Event()
+
+    async def close(self):
+        self._listener.close()
+        for writer in self._open:
+            writer.transport.abort()
+        await self._listener.wait_closed()
+        await asyncio.gather(
+            *(writer.wait_closed() for writer in self._open), return_exceptions=True
+        )
+
+    async def _carry(self, reader, writer):
+        silent = self._silent
+        there, back = await asyncio.open_connection(self._parts.hostname, self._parts.port)
+        self._open += [writer, back]
+        await asyncio.gather(self._pump(reader, back, silent), self._pump(there, writer, silent))
+
+    async def _pump(self, reader, writer, silent):
+        with contextlib.suppress(OSError):
+            while part := await reader.read(65536):
+                if not silent.is_set():
+                    writer.write(part)
+                    await writer.drain()
+        writer.close()
+
+
+@pytest.fixture
+async def network(postgres_database, monkeypatch):
+    """A database of our own is open, by way of a network."""
+    monkeypatch.setattr(postgres, "_LETTING_GO", SHORT)
+    network = Network(postgres_database)
+    url = await network.open()
+    async with elsewhere():
+        await connect(load(Path("/dev/null"), {"DATABASE_URL": url, "DATABASE_POOL": "2"}))
+        await fetch("CREATE TABLE note (text TEXT)")
+        yield network
+    await network.close()
+
+
+@pytest.fixture
+async def postgres_database(request):
+    url = request.getfixturevalue("postgres")
+    name = f"sekisho_silence_{uuid4().hex}"
+    await administer(url, f"CREATE DATABASE {name}")
+    yield urlsplit(url)._replace(path=f"/{name}").geturl()
+    await administer(url, f"DROP DATABASE {name} WITH (FORCE)")
+
+
+async def by_look_up():
+    return await fetch_row("SELECT 1 AS one")
+
+
+async def by_statement():
+    return await fetch("SELECT 1 AS one")
+
+
+async def by_transaction():
+    async with transaction():
+        await fetch("INSERT INTO note (text) VALUES ('late')")
+
+
+async def noted():
+    """What is there, asked anew until there is an answer."""
+    while True:
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(SHORT):
+                return await fetch("SELECT text FROM note")
+
+
+@pytest.mark.parametrize("ask", [by_look_up, by_statement, by_transaction])
+async def test_who_gives_up_is_let_go_and_the_next_ones_are_served_anew_sec_130(network, ask):
+    for _ in range(4):  # what is kept at hand for the next one, too
+        await ask()
+    await fetch("DELETE FROM note")
+    network.silence()
+    for _ in range(2):  # as many as there are connections
+        async with asyncio.timeout(PATIENCE):
+            with pytest.raises(TimeoutError):
+                async with asyncio.timeout(SHORT):
+                    await ask()
+    async with asyncio.timeout(PATIENCE):
+        assert await fetch("SELECT text FROM note") == []
+        await ask()
+
+
+async def test_what_was_begun_is_undone_where_nobody_says_so_sec_130(network):
+    with pytest.raises(DatabaseUnavailable):
+        async with asyncio.timeout(PATIENCE), transaction():
+            await fetch("INSERT INTO note (text) VALUES ('half')")
+            network.silence()
+            async with asyncio.timeout(SHORT):
+                await fetch("INSERT INTO note (text) VALUES ('other half')")
+    async with asyncio.timeout(PATIENCE):
+        assert await noted() == []
