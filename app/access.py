@@ -1,6 +1,7 @@
 """On whose behalf a request runs."""
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Literal
 from uuid import UUID
 
@@ -35,10 +36,11 @@ def covers(scopes: frozenset[str], wanted: tuple[str, ...]) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class SecretKeyPrincipal:
-    """A backend that has shown a valid secret key."""
+    """A backend that has shown a valid secret key; `expires_at` is when that ends by itself."""
 
     id: UUID
     scopes: frozenset[str]
+    expires_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -39,15 +39,15 @@ from app.persistence import (
     is_reachable,
 )
 from app.ratelimit import RateLimits
-from app.secretkeys import SecretKeys
-from app.selfservice import ManagedCredentials, Notices, SelfService
+from app.secretkeys import KeyRefusals, SecretKeys
+from app.selfservice import ManagedCredentials, ManagedNames, Notices, SelfService
 from app.selfservice.addresses import Addresses
 from app.selfservice.enrolment import TotpEnrolment
 from app.selfservice.notices import IdentityNotices
 from app.sessions import RefreshTokens, Sessions, SessionTokens, TokenClaims
 from app.telemetry import Tracer
 from app.templates import ClaimTemplates, caps_of
-from app.transfer import Exporter, Importer
+from app.transfer import Exporter, Importer, Updating
 from app.users import Users
 from app.webhooks import Events, Webhooks
 
@@ -94,6 +94,7 @@ class Services:
     saml: "Saml | None"
     self_service: SelfService
     managed_credentials: ManagedCredentials
+    managed_names: ManagedNames
     webhooks: Webhooks
     addresses: Addresses
     totp_enrolment: TotpEnrolment
@@ -116,7 +117,6 @@ class Services:
         await self.webhooks.reseal()
         if self.saml is not None:
             await self.saml.open()
-        self.templates.warn()
         return applied
 
     async def close(self) -> None:
@@ -162,6 +162,7 @@ def assemble(
     self_service = _self_service(ground, accounts, ways_in, sessions, federation, notices)
     domains = _domains(ground, accounts, ways_in, sessions, federation, saml, self_service)
     seal_mark = KeyedHash(ground.secrets, "transfer")
+    updating = Updating(sessions, ways_in.trusted_devices, audit)
     return Services(
         config=config,
         clock=clock,
@@ -184,18 +185,19 @@ def assemble(
         guesses=ways_in.guesses,
         rate_limits=ground.rate_limits,
         signing_keys=signing_keys,
-        secret_keys=SecretKeys(audit, clock),
+        secret_keys=SecretKeys(KeyRefusals.of(audit, clock), audit, clock),
         sessions=sessions,
         federation=federation,
         saml=saml,
         self_service=self_service,
         managed_credentials=_managed_credentials(self_service, ways_in, sessions, notices, events),
+        managed_names=ManagedNames(accounts.users, notices),
         webhooks=Webhooks.of(config, signing_keys, sealer, events, audit, clock),
         addresses=_addresses(ground, accounts.users, ways_in.passcodes, self_service),
         totp_enrolment=TotpEnrolment(ways_in.totp, sealer, self_service, clock),
         flows=Flows(domains, FlowStore(sealer)),
         at_once=AtOnce(domains),
-        importer=Importer(config, ways_in.totp, seal_mark, audit, clock),
+        importer=Importer(config, ways_in.totp, seal_mark, updating, audit, clock),
         exporter=Exporter(seal_mark, audit),
     )
 

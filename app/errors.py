@@ -82,6 +82,11 @@ class Unavailable(IdentityError):
     message = "The service is not available at the moment."
     retry_after: int | None = None
 
+    @property
+    def fault(self) -> str | None:
+        """What kind of fault lies behind it, for operators; None where nobody need look."""
+        return None if self.retry_after else type(self.__cause__ or self).__name__
+
 
 class ScopeMissing(Forbidden):
     """The secret key lacks a scope that the operation needs."""

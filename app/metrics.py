@@ -20,6 +20,17 @@ _METHODS = frozenset(
     {"password", "passkey", "passcode", "third_party", "saml", "security_key", "totp"}
     | {"recovery_code", "otp"}
 )
+# What is counted from 0 on, since Prometheus sees no increase in a series that begins with 1.
+LOGINS = tuple(
+    (method, outcome) for method in (*_METHODS, "other") for outcome in ("success", "failure")
+)
+LIMITED = (
+    *("passcode", "passcode_guess", "password", "otp", "token_exchange", "ceremony", "passkey"),
+    "flow",
+)
+MAILS = ("sent", "deferred", "refused", "unreachable", "expired")
+ATTEMPTS = ("delivered", "refused", "unanswered", "address_refused", "unreadable", "expired")
+SETTLED = ("delivered", "failed")
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,12 +51,12 @@ class Metrics:
         self._started_at = time.time()
         self._requests: Counter[tuple[str, str, int]] = Counter()
         self._durations: dict[tuple[str, str], list[float]] = {}
-        self._logins: Counter[tuple[str, str]] = Counter()
-        self._limits: Counter[str] = Counter()
+        self._logins = Counter(dict.fromkeys(LOGINS, 0))
+        self._limits = Counter(dict.fromkeys(LIMITED, 0))
         self._apart = 0
-        self._mails: Counter[str] = Counter()
-        self._attempts: Counter[str] = Counter()
-        self._settled: Counter[str] = Counter()
+        self._mails = Counter(dict.fromkeys(MAILS, 0))
+        self._attempts = Counter(dict.fromkeys(ATTEMPTS, 0))
+        self._settled = Counter(dict.fromkeys(SETTLED, 0))
         self._beats: dict[str, float] = {}
 
     def request(self, listener: str, operation: str, status: int, seconds: float) -> None:

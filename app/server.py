@@ -7,12 +7,12 @@ import gc
 import signal
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Mapping, Sequence
 from http import HTTPStatus
-from typing import Any
 
 import uvicorn
-from litestar import Litestar, Request, Router, asgi
+from litestar import Litestar, Router, asgi
+from litestar.datastructures import State
 from litestar.di import Provide
 from litestar.handlers import ASGIRouteHandler
 from litestar.types import Receive, Scope, Send
@@ -21,14 +21,14 @@ from app import explorer, quickstart
 from app.assembly import Services
 from app.bundles import ASSET_CACHE_CONTROL, Bundle
 from app.config import Config, parse_listener
-from app.errors import IdentityError
+from app.errors import IdentityError, ScopeMissing
 from app.graphql import GraphQLEndpoint
 from app.http import Caller, Callers, Gate, Listener, SessionCookie, answer, asked_of, problem
 from app.http.body import MAX_BODY
 from app.http.connections import BoundedHttp, ConnectionLimit
 from app.http.listener import Name
 from app.logs import RequestLog
-from app.rest import EXCEPTION_HANDLERS, StrictRequest, openapi_config, routes
+from app.rest import EXCEPTION_HANDLERS, StrictRequest, caller_of, openapi_config, routes
 from app.rest.deadline import within_time
 from app.telemetry import Tracer
 from app.worker import working
@@ -67,10 +67,14 @@ def application(
             Router("/", route_handlers=routes(listener), middleware=[within_time]),
         ],
         dependencies=_dependencies(services, callers),
+        state=State({"callers": callers}),
+        after_exception=[_noting(services)],
         exception_handlers=EXCEPTION_HANDLERS,
         request_class=StrictRequest,
         request_max_body_size=MAX_BODY,
-        openapi_config=None if config.is_production else openapi_config(config.service.name),
+        openapi_config=(
+            None if config.is_production else openapi_config(config.service.name, name)
+        ),
         logging_config=None,
         signature_types=[Services, Caller, Callers],
     )
@@ -267,12 +271,19 @@ def _assets(bundle: Bundle) -> ASGIRouteHandler:
     return asset
 
 
-def _dependencies(services: Services, callers: Callers) -> dict[str, Provide]:
-    async def caller(request: Request[Any, Any, Any]) -> Caller:
-        return await callers.of(asked_of(request.scope))  # type: ignore[arg-type]  # a scope is a dict
+def _noting(services: Services) -> Callable[[Exception, Scope], Awaitable[None]]:
+    async def note(error: Exception, scope: Scope) -> None:
+        """Record that a secret key lacks a scope (SEC-118)."""
+        actor = asked_of(scope).actor  # type: ignore[arg-type]  # a scope is a dict
+        if isinstance(error, ScopeMissing) and actor is not None:
+            await services.secret_keys.refusals.note_scopes(actor, error.required)
 
+    return note
+
+
+def _dependencies(services: Services, callers: Callers) -> dict[str, Provide]:
     return {
         "services": Provide(lambda: services, sync_to_thread=False),
         "callers": Provide(lambda: callers, sync_to_thread=False),
-        "caller": Provide(caller),
+        "caller": Provide(caller_of),
     }

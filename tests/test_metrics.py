@@ -1,8 +1,13 @@
 """What Prometheus reads is well-formed, bounded, and says nothing of anybody."""
 
 import re
+from typing import get_args, get_type_hints
 
-from app.metrics import BUCKETS, Metrics, Sample
+from app.audit import service as audit
+from app.mail.outcomes import Outcome
+from app.metrics import ATTEMPTS, BUCKETS, LIMITED, LOGINS, MAILS, SETTLED, Metrics, Sample
+from app.ratelimit.rules import Operation
+from app.webhooks.deliveries import DeliveryState, OutcomeKind
 
 LINE = re.compile(
     r'[a-z_]+(\{[a-z_]+="[^"\n]*"(,[a-z_]+="[^"\n]*")*\})? ([0-9.e+-]+|\+Inf)|# (HELP|TYPE) .+'
@@ -33,7 +38,7 @@ def test_each_metric_is_described_once_however_many_series_it_has():
         for status in (200, 500):
             metrics.request("public", operation, status, 1)
     heads = [line for line in lines(metrics) if line.startswith("# TYPE")]
-    assert len(heads) == len(set(heads)) == 4
+    assert len(heads) == len(set(heads)) == 9
 
 
 def test_requests_are_counted_by_listener_operation_and_status():
@@ -67,7 +72,29 @@ def test_a_method_that_is_none_of_ours_is_told_as_other_sec_126():
     for method in (None, "x\ny", "ada@example.com", "password"):
         metrics.login(method, "failure")
     found = [line for line in lines(metrics) if line.startswith("sekisho_logins_total{")]
-    assert found == [
+    assert [line for line in found if not line.endswith(" 0")] == [
         'sekisho_logins_total{method="other",outcome="failure"} 3',
         'sekisho_logins_total{method="password",outcome="failure"} 1',
     ]
+
+
+def test_what_has_few_labels_is_counted_from_nought_on():
+    """Prometheus sees no increase where a series begins with 1, and an alarm would miss it."""
+    found = lines(Metrics())
+    for labels in (
+        *(f'logins_total{{method="{method}",outcome="{outcome}"}}' for method, outcome in LOGINS),
+        *(f'rate_limit_hits_total{{operation="{one}"}}' for one in get_args(Operation)),
+        *(f'mails_total{{outcome="{one}"}}' for one in get_args(get_type_hints(Outcome)["kind"])),
+        *(f'webhook_attempts_total{{outcome="{one}"}}' for one in get_args(OutcomeKind)),
+        *(f'webhook_deliveries_total{{state="{one}"}}' for one in ("delivered", "failed")),
+        "rate_limits_apart_total",
+    ):
+        assert f"sekisho_{labels} 0" in found
+
+
+def test_those_labels_are_all_that_there_are():
+    assert set(LIMITED) == set(get_args(Operation))
+    assert set(MAILS) == set(get_args(get_type_hints(Outcome)["kind"]))
+    assert set(ATTEMPTS) == set(get_args(OutcomeKind))
+    assert set(SETTLED) == set(get_args(DeliveryState)) - {"waiting"}
+    assert {outcome for _, outcome in LOGINS} == set(audit._LOGINS.values())

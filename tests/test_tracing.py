@@ -10,6 +10,8 @@ import pytest
 from faces.clients import Face, exchange
 from factories import disguised, make_key, make_session, make_user, with_config
 from federation.connectors.loopback import Reply, serving
+from flows.people import PASSWORD, at_password, person
+from flows.walking import RestClient
 from hypothesis import given
 from hypothesis import strategies as st
 from opentelemetry.trace import SpanKind, StatusCode
@@ -127,6 +129,17 @@ class TestErrors:
         assert field.status.status_code is StatusCode.ERROR
         assert re.fullmatch(r"[A-Za-z]+", field.attributes["error.type"])
         assert kept.one("graphql users").status.status_code is StatusCode.UNSET
+
+    async def test_a_sign_in_that_succeeds_has_no_span_that_failed(self, services, face, kept):
+        """That the flow has a password hashed outside of its transaction is no failure."""
+        await person(services)
+        client = RestClient(face)
+        await at_password(client)
+        kept.forget()
+        assert (await client.act("password_login", password=PASSWORD)).name == "success"
+        assert len(kept.named("transaction")) >= 2
+        failed = [one.name for one in kept.spans if one.status.status_code is StatusCode.ERROR]
+        assert failed == []
 
     async def test_an_answer_of_the_500s_is_a_failure(self, services, kept, monkeypatch):
         async def away(*_, **__):

@@ -2,7 +2,7 @@
 
 from app.audit.errors import AuditFilterRefused
 from app.audit.reading import AuditFilter, AuditReader, AuditRecord
-from app.audit.service import AuditLog, Event
+from app.audit.service import AuditLog, Event, mask
 
 __all__ = [
     "AuditFilter",
@@ -11,4 +11,5 @@ __all__ = [
     "AuditReader",
     "AuditRecord",
     "Event",
+    "mask",
 ]

@@ -34,6 +34,8 @@ Event = Literal[
     "secret_key_created",
     "secret_key_rotated",
     "secret_key_revoked",
+    "secret_key_refused",
+    "scope_missing",
     "session_refresh_reused",
     "signing_key_created",
     "signing_key_rotated",
@@ -74,6 +76,7 @@ Event = Literal[
     "webhook_disabled",
     "webhook_secret_rotated",
     "webhook_delivery_replayed",
+    "webhook_pinged",
     "rate_limit_exceeded",
 ]
 """Types of records; a name never changes its meaning."""

@@ -70,6 +70,8 @@ class Rendered:
     def within(self, budget: int, first: frozenset[str] = frozenset()) -> "Rendered":
         """Leave out claims until the rest fits into that many bytes.
 
+        What there is room for once the largest have gone is put back, in the opposite order.
+
         Args:
             budget: How many bytes there are.
             first: Claims that go before any other goes; of those alike the largest goes first.
@@ -77,13 +79,20 @@ class Rendered:
         excess = self.size - budget
         if excess <= 0:
             return self
-        sizes = {name: Rendered({name: value}, ()).size for name, value in self.claims.items()}
+        frame = len("{}") - len(",")
+        costs = {
+            name: Rendered({name: item}, ()).size - frame for name, item in self.claims.items()
+        }
         dropped: list[str] = []
-        for name in sorted(sizes, key=lambda one: (one in first, sizes[one]), reverse=True):
+        for name in sorted(costs, key=lambda one: (one in first, costs[one]), reverse=True):
             if excess <= 0:
                 break
             dropped.append(name)
-            excess -= sizes[name] - len("{}") + len(",")
+            excess -= costs[name]
+        for name in reversed(dropped[:]):
+            if excess + costs[name] <= 0:
+                dropped.remove(name)
+                excess += costs[name]
         kept = {name: value for name, value in self.claims.items() if name not in dropped}
         return Rendered(kept, (*self.omitted, *(Omitted(name, _IS_TOO_LARGE) for name in dropped)))
 

@@ -22,6 +22,7 @@ from app.config.moved import MOVED, UNUSED
 from app.graphql import printed_schema
 from app.http.listener import Name
 from app.rest import document
+from app.templates import caps_of, fault_of_size
 from app.transfer import schema_of
 
 
@@ -50,7 +51,8 @@ def check(state: State, as_json: bool) -> None:
     problems: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
     try:
-        warnings = read(state.config_file).warnings
+        reading = read(state.config_file)
+        warnings = (*reading.warnings, *_sizes(reading.config))
     except ConfigurationRefused as refused:
         problems = refused.problems
     if problems and not as_json:
@@ -61,6 +63,12 @@ def check(state: State, as_json: bool) -> None:
     show_outcome(value, as_json=as_json, text=text)
     if problems:
         sys.exit(1)
+
+
+def _sizes(config: Config) -> Iterator[str]:
+    reason = fault_of_size(config.session.jwt_template, caps_of(config))
+    if reason is not None:
+        yield f"session.jwt_template.claims may not fit, and tokens go without some: {reason}"
 
 
 @config.command(name="schema")
@@ -138,7 +146,8 @@ if a value does not fit, the server says so and does not start. `sekisho config 
 that is wrong at once.
 
 Files and variables written for Hanko are read as they are: keys in letters of either case, a single
-value for a list of one, a number or a truth for a text. Below the settings stand the names that
+value for a list of one, a number or a truth for a text. What they may say and no server here can do
+is brought within bounds, with a warning. Below the settings stand the names that
 moved, and those that are read and have no effect; each is told when the server starts."""
 _OLDER_SECRETS = {"secrets.keys": "secret_keys"}
 _HEAD = "| Key | Type | Default | Environment | Meaning |\n| --- | --- | --- | --- | --- |"

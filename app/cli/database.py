@@ -1,6 +1,7 @@
 """Bringing the schema up to date."""
 
 import asyncio
+import sys
 from collections.abc import Awaitable, Callable
 from datetime import datetime
 from typing import TypeVar
@@ -44,7 +45,7 @@ def down(state: State, steps: int, yes: bool, as_json: bool) -> None:
 
     STEPS says how many, newest first; without it one.
     """
-    if not yes and not click.confirm(f"Undo {steps} migration(s)? What they hold is lost."):
+    if not yes and not _consents(f"Undo {steps} migration(s)? What they hold is lost."):
         raise Refused("nothing was undone")
     undone = _with_migrations(state, lambda migrations: migrations.down(steps))
     text = "\n".join(f"undone {name}" for name in undone) or "nothing to do"
@@ -72,6 +73,20 @@ def status(state: State, as_json: bool) -> None:
     rows = [{"id": s.id, "description": s.description, "applied_at": s.applied_at} for s in steps]
     text = "\n".join(f"{s.id}  {_moment(s.applied_at):<20}  {s.description}" for s in steps)
     show(rows, as_json=as_json, text=text)
+
+
+def _consents(question: str) -> bool:
+    """Ask beside the output, which a program may be reading.
+
+    Raises:
+        Refused: There is nobody to ask.
+    """
+    try:
+        return click.confirm(question, err=True)
+    except click.Abort:
+        if sys.stdin.isatty():  # Ctrl-C
+            raise
+        raise Refused("nobody answered, and nothing was undone; say --yes") from None
 
 
 def _moment(applied_at: datetime | None) -> str:

@@ -38,7 +38,7 @@ def create(
     async def work(services: Services) -> tuple[SecretKey, str]:
         return await services.secret_keys.create(SYSTEM, new, None)
 
-    made, secret = with_services(state, work)
+    made, secret = with_services(state, work, may_begin=True)
     show({**_plain(made), "secret": secret}, as_json=as_json, text=secret)
 
 

@@ -1,6 +1,7 @@
 """Asking whether the server is ready; it runs every few seconds, and so loads little."""
 
 import http.client
+import sys
 from urllib.parse import urlsplit
 
 import click
@@ -20,6 +21,23 @@ def isready(state: State, which: str, as_json: bool) -> None:
 
     The exit status is the answer: 0 if it is, 1 if it is not or does not answer.
     """
+    try:
+        _ask(state, which)
+    except Refused as refused:
+        if not as_json:
+            raise
+        told = {"ready": False, "listener": which, "reason": str(refused)}
+        show(told, as_json=True, text="")
+        sys.exit(1)
+    show({"ready": True, "listener": which}, as_json=as_json, text="ready")
+
+
+def _ask(state: State, which: str) -> None:
+    """Ask for readiness.
+
+    Raises:
+        Refused: It is not ready, or does not answer.
+    """
     server = state.config().server
     listener = server.public if which == "public" else server.admin
     host, port = parse_listener(listener.address)
@@ -34,4 +52,3 @@ def isready(state: State, which: str, as_json: bool) -> None:
         connection.close()
     if status != http.client.OK:
         raise Refused(f"the {which} listener is not ready")
-    show({"ready": True, "listener": which}, as_json=as_json, text="ready")

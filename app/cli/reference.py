@@ -10,9 +10,10 @@ _INTRODUCTION = """\
 
 Every command, printed by `sekisho reference`.
 
-`--config FILE` names a YAML file, before the command or after it; `--json` has a command print JSON
-for programs. What a command tells goes to the standard output; refusals, logs and progress go to
-the standard error. Long work shows its progress on a terminal.
+`--config FILE` names a YAML file, before the command or after it; `--json`, after the command, has
+it print JSON for programs: all take it but `serve` and those that print a document. What a command
+tells goes to the standard output; refusals, logs and progress go to the standard error. Long work
+shows its progress on a terminal.
 
 | Exit status | Meaning |
 | --- | --- |

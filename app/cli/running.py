@@ -11,6 +11,7 @@ from dataclasses import replace
 from logging.handlers import MemoryHandler
 from types import ModuleType
 from typing import Any
+from urllib.parse import urlsplit
 
 import click
 
@@ -19,8 +20,9 @@ from app.access import ALL_SCOPES, SYSTEM
 from app.assembly import Services, assemble
 from app.cli.session import Refused, State
 from app.config import Config
+from app.config.server_sections import PublicListener
 from app.errors import IdentityError
-from app.http.listener import Name
+from app.http.listener import Listener, Name
 from app.persistence import exclusive, transaction
 from app.secretkeys import NewSecretKey
 from app.server import address_of, listening
@@ -48,11 +50,14 @@ _MOST_HELD = 1_000
 @click.pass_obj
 def serve(state: State, which: str) -> None:
     """Run the public listener, the admin listener, or both."""
-    config = state.config()
+    reading = state.reading()
+    config = reading.config
     audit = sys.stdout if config.audit_log.console_output.output == "stdout" else sys.stderr
     logs.configure(config.log.level, audit=audit)
     try:
         with listening(config, LISTENERS[which]) as sockets:
+            for warning in reading.warnings:
+                _log.warning("configuration: %s", warning)
             _run(_serve(config, sockets))
     except IdentityError as error:
         raise Refused(error.message) from None
@@ -72,6 +77,7 @@ async def _serve(config: Config, sockets: dict[Name, socket.socket]) -> None:
     try:
         with _records_held():
             applied = await services.open()
+            services.templates.warn()
             secret = await _first_key(services)
             click.echo(_greeting(config, tuple(sockets), applied, secret))
             sys.stdout.flush()
@@ -114,8 +120,7 @@ def _greeting(
     config: Config, names: tuple[Name, ...], applied: list[str], secret: str | None
 ) -> str:
     """Say where everything is, and what to type next."""
-    public = config.server.public.url
-    admin = f"http://localhost:{address_of(config, 'admin')[1]}"
+    public, admin = _public_url(config), _admin_url(config)
     lines = [f"Sekisho is starting ({config.environment}, {_database(config)})."]
     if applied:
         lines.append(f"Database: {len(applied)} migration(s) applied.")
@@ -126,14 +131,36 @@ def _greeting(
         if not config.is_production:
             lines.append(f"  Quickstart             {public}/quickstart")
     if "admin" in names:
-        lines.append(f"  Admin listener         {admin}/graphql")
-        if not config.is_production:
+        lines.append(f"  Admin listener         {admin}/graphql{_as_host(config, admin)}")
+        if config.keeps_mailbox:
             lines.append(f"  Mailbox                {admin}/mailbox")
     if secret is not None:
         lines += _first_steps(public if "public" in names else admin, secret)
     elif not config.is_production:
         lines.append("A secret key was shown at the first start; `sekisho key create` makes more.")
     return "\n".join(lines)
+
+
+def _public_url(config: Config) -> str:
+    """Give the public URL, or where we listen if that was moved and the URL was not given."""
+    url, port = config.server.public.url, address_of(config, "public")[1]
+    return f"http://localhost:{port}" if url == PublicListener().url else url
+
+
+def _admin_url(config: Config) -> str:
+    """Give a URL of the admin listener, with a host that it knows where there is one."""
+    port = address_of(config, "admin")[1]
+    names = ("localhost", "127.0.0.1", *config.server.allowed_hosts)
+    hosts = (name if ":" in name.rpartition("]")[2] else f"{name}:{port}" for name in names)
+    listener = Listener("admin", config)
+    return f"http://{next(filter(listener.accepts_host, hosts), f'localhost:{port}')}"
+
+
+def _as_host(config: Config, url: str) -> str:
+    """Say which Host header a request to *url* needs, if another than its own."""
+    if Listener("admin", config).accepts_host(urlsplit(url).netloc):
+        return ""
+    return f", with the header Host: {urlsplit(config.server.public.url).netloc}"
 
 
 def _first_steps(url: str, secret: str) -> list[str]:

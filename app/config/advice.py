@@ -1,16 +1,58 @@
 """What can be used and is most likely not meant."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from urllib.parse import urlsplit
 
 from app.claims.check import check_claims
 from app.config.check import EXAMPLE_SECRETS
 from app.config.sections import Config
+from app.config.server_sections import PublicListener
+from app.config.values import parse_listener
 from app.errors import IdentityError
 
 
 def advice(config: Config) -> tuple[str, ...]:
     """Give a sentence for each thing to think again about."""
-    return (*_factors(config), *_addresses(config), *_tokens(config), *_secrets(config))
+    return (
+        *_environment(config),
+        *_listeners(config),
+        *_factors(config),
+        *_addresses(config),
+        *_tokens(config),
+        *_secrets(config),
+    )
+
+
+def _listeners(config: Config) -> Iterator[str]:
+    server = config.server
+    host, port = parse_listener(server.public.address)
+    admin_host, admin_port = parse_listener(server.admin.address)
+    if port and port == admin_port and (host == admin_host or not (host and admin_host)):
+        yield "server.admin.address is that of server.public: `serve all` cannot listen twice on it"
+    if server.public.url == PublicListener().url and port not in (
+        0,
+        urlsplit(server.public.url).port,
+    ):
+        yield "server.public.url is not given, and says another port than server.public.address"
+    if config.is_production and not server.allowed_hosts:
+        yield (
+            "server.allowed_hosts is empty: the admin listener, too, answers requests for the host "
+            "of server.public.url alone"
+        )
+
+
+def _environment(config: Config) -> Iterator[str]:
+    party = config.webauthn.relying_party
+    is_local = party.id in ("", "localhost") or party.id.endswith(".localhost")
+    if not config.is_production and not (is_local and _all_plain(party.origins)):
+        yield (
+            "environment is development, and webauthn.relying_party is not of this machine: where "
+            "people sign in, set ENVIRONMENT=production and SERVER_PUBLIC_URL"
+        )
+
+
+def _all_plain(origins: Iterable[str]) -> bool:
+    return not any(origin.startswith("https://") for origin in origins)
 
 
 def _factors(config: Config) -> Iterator[str]:
@@ -22,6 +64,11 @@ def _factors(config: Config) -> Iterator[str]:
 def _addresses(config: Config) -> Iterator[str]:
     if not config.email.enabled and config.password.enabled and config.password.recovery:
         yield "password.recovery has no effect while email.enabled is false"
+    smtp = config.email_delivery.smtp
+    if smtp.user and not smtp.password.reveal():
+        yield "email_delivery.smtp.user is given, and no password"
+    if smtp.password.reveal() and not smtp.user:
+        yield "email_delivery.smtp.password has no effect without a user"
     if not config.email_delivery.enabled and not _is_delegated(config):
         yield (
             "email_delivery.enabled is false and no hook of webhooks.hooks asks for email.send: "

@@ -232,8 +232,6 @@ def _mail(config: Config, refuse: Refuse) -> None:
         refuse("email_delivery.from_address must be an e-mail address")
     if not is_printable(delivery.from_name) or not is_printable(config.service.name):
         refuse("email_delivery.from_name and service.name must not hold control characters")
-    if bool(smtp.user) != bool(smtp.password.reveal()):
-        refuse("email_delivery.smtp: user and password go together")
     if smtp.user and smtp.protection == "none" and not smtp.is_local:
         refuse("email_delivery.smtp.tls: none would send the password in the clear")
     if not 1 <= smtp.timeout.total_seconds() <= LONGEST_STEP:

@@ -33,7 +33,7 @@ def is_installed() -> bool:
 
 
 def _urls(settings: Saml, refuse: Refuse) -> None:
-    for name in ("endpoint_url", "audience_uri", "default_redirect_url"):
+    for name in ("endpoint_url", "audience_uri"):
         if not getattr(settings, name).strip():
             refuse(f"saml.{name} is needed while saml.enabled is true")
     for name in ("endpoint_url", "default_redirect_url"):

@@ -226,7 +226,7 @@ class Password(Section, frozen=True):
         about(
             "Shortest password, in characters; 15 is advised where it alone signs in.",
             ge=8,
-            le=64,
+            le=72,
         ),
     ] = 8
     acquire_on_registration: Annotated[

@@ -21,8 +21,9 @@ class Outbound(Section, frozen=True):
     allowed_networks: Annotated[
         list[str],
         about(
-            "CIDR ranges inside your network that may be called, over plain http too; everything "
-            "else must be on the public internet and https. Development allows this machine."
+            "CIDR ranges inside your network that may be called: providers over plain http too, "
+            "webhooks in production over https alone. Everything else must be on the public "
+            "internet and https. Development allows this machine."
         ),
     ] = []
 

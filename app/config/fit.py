@@ -1,7 +1,7 @@
 """Makes plain values fit the settings as leniently as the reference does, and says what cannot."""
 
 import difflib
-import re
+from collections.abc import Iterable
 from typing import Any, Literal, get_args, get_origin
 
 import msgspec
@@ -11,7 +11,6 @@ from app.config.settings import entry_of, is_section, settings, unwrap
 from app.config.values import Duration, Secret, parse_bool, parse_duration, parse_int
 
 Path = tuple[str, ...]
-_INDEX = re.compile(r"\[\d+\]")
 
 
 def fitted(
@@ -27,7 +26,7 @@ def fitted(
     for key, value in values.items():
         here = (*path, str(key))
         if key not in known:
-            problems.append(f"unknown key '{'.'.join(here)}'{_hint(here)}")
+            problems.append(f"unknown key '{'.'.join(here)}'{_hint(here, known)}")
         elif value is not None:
             found[key] = _fit(value, known[key], problems, here)
     return found
@@ -104,17 +103,25 @@ def _truth(value: Any) -> Any:  # noqa: ANN401  # plain values
 
 def _problem(value: Any, annotation: Any, path: Path) -> list[str]:  # noqa: ANN401  # plain values
     """Say what is wrong with a value, its dotted place first; nothing where it fits."""
+    kind, _ = unwrap(annotation)
     try:
         msgspec.convert(value, annotation, strict=False, dec_hook=decode)
     except msgspec.ValidationError as error:
         why, _, place = str(error).partition(" - at `$")
+        if get_origin(kind) is Literal:
+            why += f"; it takes {', '.join(get_args(kind))}"
         return [f"{'.'.join(path)}{place.rstrip('`')}: {why}"]
     return []
 
 
-def _hint(path: Path) -> str:
-    names = {s.name for s in settings()}
-    names |= {".".join(s.path[:n]) for s in settings() for n in range(1, len(s.path))}
-    asked = _INDEX.sub("", ".".join(path))
-    close = difflib.get_close_matches(asked, sorted(names), n=1, cutoff=0.5)
+def _is_like(one: str, other: str) -> bool:
+    return bool(difflib.get_close_matches(one, [other], cutoff=0.7))
+
+
+def _hint(path: Path, known: Iterable[str]) -> str:
+    """Name the key that was meant: one whose own name is alike, at the place that is nearest."""
+    paths = {s.path[:n] for s in settings() for n in range(1, len(s.path) + 1)}
+    paths |= {(*path[:-1], name) for name in known}
+    names = {".".join(one) for one in paths if _is_like(path[-1], one[-1])}
+    close = difflib.get_close_matches(".".join(path), sorted(names), n=1, cutoff=0.6)
     return f"; did you mean '{close[0]}'?" if close else ""

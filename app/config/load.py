@@ -12,7 +12,9 @@ from app.config.advice import advice
 from app.config.check import refuse_contradictions
 from app.config.fit import decode, fitted
 from app.config.moved import (
+    bring_within,
     choose_database,
+    choose_saml_target,
     leave_empty_ones,
     look_at_variables,
     lowered,
@@ -81,6 +83,8 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
         _override(values, setting, variables, problems)
     choose_database(values, warnings)
     leave_empty_ones(values)
+    bring_within(values, warnings)
+    choose_saml_target(values, warnings)
     config = _converted(values, problems)
     refuse_contradictions(config, problems.append)
     if problems:
@@ -107,6 +111,9 @@ def _converted(values: dict[str, Any], problems: list[str]) -> Config:
 def show(config: Config) -> dict[str, Any]:
     """Give the configuration as plain values with every secret hidden."""
     hidden: dict[str, Any] = plain(config)
+    for hook in hidden["webhooks"]["hooks"]:
+        place, mark, _ = hook["callback"].partition("?")
+        hook["callback"] = f"{place}?{Secret(mark)}" if mark else place
     return hidden
 
 

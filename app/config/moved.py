@@ -1,4 +1,4 @@
-"""What files written for the reference hold that stands elsewhere here, or has no effect."""
+"""What files of the reference hold that stands elsewhere here, has no effect, or does not fit."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -7,9 +7,11 @@ from typing import Any, get_args, get_origin
 import msgspec
 
 from app.config.section import Section
-from app.config.sections import Config
+from app.config.sections import Config, RateLimiter
+from app.config.server_sections import PublicListener
 from app.config.settings import entry_of, is_section, unwrap
-from app.config.values import parse_bool
+from app.config.values import parse_bool, parse_int
+from app.text import MAX_ADDRESS
 
 Values = dict[str, Any]
 
@@ -91,6 +93,23 @@ MOVED = {
 }
 """Older names, sections and settings, with those that took their place."""
 
+AT_LEAST = {"password.min_length": 8}
+"""What is used in place of less (SEC-035)."""
+
+AT_MOST = {"email.max_length": MAX_ADDRESS}
+"""What is used in place of more."""
+
+_LIMITS = [f"rate_limiter.{one.name}" for one in msgspec.structs.fields(RateLimiter)]
+_NANOSECONDS = (
+    "database.conn_max_idletime",
+    "mfa.device_trust_duration",
+    *(f"{limit}.interval" for limit in _LIMITS),
+)
+"""Where the reference takes a bare number."""
+
+_LEAST_OF_LIMITS = {"tokens": 1, "interval": "1s"}
+"""What the reference makes of 0."""
+
 _EMPTY_MEANS_DEFAULT = ("server.ip.extractor", "email.passcode_charset")
 _OTHER_SERVERS = ("mysql", "mariadb")
 
@@ -120,7 +139,7 @@ def _lowered(value: Any, kind: Any, problems: list[str]) -> Any:  # noqa: ANN401
 
 def put_in_place(values: Values, warnings: list[str], problems: list[str]) -> None:
     """Take out what has no effect and move what has another name; say so in *warnings*."""
-    if _is_on(values):
+    if _is_on(values, "multi_tenancy.enabled"):
         problems.append("multi_tenancy.enabled: there is one pool of users in a deployment")
     warnings.extend(
         f"{unused.key} has no effect: {unused.why}"
@@ -158,13 +177,18 @@ def look_at_variables(
 def choose_database(values: Values, warnings: list[str]) -> None:
     """Take a database with a place for PostgreSQL, and look after those that are not there.
 
-    The reference has PostgreSQL where nothing is said. In development a server that we have no
-    driver for gives way to SQLite; production refuses it.
+    The reference has PostgreSQL where nothing is said. A server that we have no driver for gives
+    way to the one that a URL names, and in development to SQLite; production refuses it.
     """
     database = values.get("database")
-    if not isinstance(database, dict) or database.get("url"):
+    if not isinstance(database, dict):
         return
     dialect = str(database.get("dialect") or "")
+    if database.get("url"):
+        if dialect in _OTHER_SERVERS:
+            del database["dialect"]
+            warnings.append(f"database.dialect: {dialect} has no effect beside database.url")
+        return
     places = ("host", "port", "user", "password", "database")
     if not dialect and any(database.get(name) for name in places):
         database["dialect"] = "postgres"
@@ -183,8 +207,50 @@ def leave_empty_ones(values: Values) -> None:
             _taken(values, name)
 
 
-def _is_on(values: Values) -> bool:
-    value = _given(values, "multi_tenancy.enabled")
+def bring_within(values: Values, warnings: list[str]) -> None:
+    """Use what can be, where the reference takes what cannot."""
+    for name, least in AT_LEAST.items():
+        value = _number(values, name)
+        if value is not None and 0 < value < least:
+            _put(values, name, least)
+            warnings.append(f"{name}: {value} is below {least}, which is used")
+    for name, most in AT_MOST.items():
+        value = _number(values, name)
+        if value is not None and value > most:
+            _put(values, name, most)
+            warnings.append(f"{name}: {value} is above {most}, which is used")
+    for limit in _LIMITS:
+        for name, least_of_all in _LEAST_OF_LIMITS.items():
+            if str(_given(values, f"{limit}.{name}")) in ("0", "0s"):
+                _put(values, f"{limit}.{name}", least_of_all)
+                warnings.append(f"{limit}.{name}: 0 is read as {least_of_all}")
+    for name in _NANOSECONDS:
+        value = _given(values, name)
+        if type(value) is int and value:
+            _put(values, name, f"{value}ns")
+            warnings.append(f"{name}: {value} is read as nanoseconds; write it like 12h or 90s")
+
+
+def choose_saml_target(values: Values, warnings: list[str]) -> None:
+    """Give SAML somewhere to send browsers to where the file does not say; it need not."""
+    target = _given(values, "saml.default_redirect_url")
+    if _is_on(values, "saml.enabled") and not str(target or "").strip():
+        url = _given(values, "server.public.url") or PublicListener().url
+        _put(values, "saml.default_redirect_url", url)
+        warnings.append("saml.default_redirect_url is not given; server.public.url is used")
+
+
+def _number(values: Values, name: str) -> int | None:
+    value = _given(values, name)
+    try:
+        value = parse_int(value) if isinstance(value, str) else value
+    except ValueError:  # told by what converts it
+        return None
+    return value if type(value) is int else None
+
+
+def _is_on(values: Values, name: str) -> bool:
+    value = _given(values, name)
     try:
         return parse_bool(value) if isinstance(value, str) and value else bool(value)
     except ValueError:  # no truth, and so not true

@@ -21,9 +21,10 @@ from app.flows.whose import Known, is_to_be_proved, look_up
 from app.persistence import transaction
 from app.sessions import Issued, SignIn
 from app.sessions.values import Draft
+from app.telemetry import NoFailure
 
 
-class _Undone(Exception):  # no error: it takes back what was only tried
+class _Undone(NoFailure):  # no error: it takes back what was only tried
     """The token is good for a session, which has yet to be signed."""
 
     def __init__(self, draft: Draft) -> None:

@@ -25,7 +25,7 @@ from app.flows.proving import prove
 from app.flows.scheduling import schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import NOBODY, account_key, take_attempt, too_often
+from app.flows.whose import account_key, take_attempt, too_often
 from app.ratelimit import Limited
 from app.selfservice import Oneself
 
@@ -73,13 +73,7 @@ class PasswordLogin(Action, frozen=True):
 
 
 async def note_failure(step: Step, method: str) -> None:
-    """Record that somebody has failed to sign in to an account.
-
-    Of an account that is not there nothing is recorded; a question takes its place (SEC-067).
-    """
-    if step.stash.user_id is None:
-        await step.domains.users.by_id(NOBODY)
-        return
+    """Record that somebody has failed to sign in, to an account or to none (SEC-118)."""
     details = {"login_method": method}
     await step.domains.audit.record(
         "login_failure", step.actor, subject=step.stash.user_id, details=details

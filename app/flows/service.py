@@ -123,8 +123,10 @@ class Flows:
         Raises:
             RateLimitExceeded: There were too many from the client's network.
         """
-        address = request.actor.origin.address
-        limited = await self.domains.rate_limits.take("flow", address=address)
+        actor = request.actor
+        limited = await self.domains.rate_limits.take(
+            "flow", address=actor.origin.address, actor=actor
+        )
         if limited is not None:
             raise RateLimitExceeded(limited.retry_after)
 

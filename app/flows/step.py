@@ -18,6 +18,7 @@ from app.flows.inputs import Input
 from app.flows.outcomes import Back, Outcome
 from app.flows.stash import Stash
 from app.sessions import Issued
+from app.telemetry import NoFailure
 
 T = TypeVar("T")
 
@@ -82,7 +83,7 @@ class Cookie:
     max_age: int
 
 
-class NeededOutside(Exception):  # no error: the engine does the work and runs the step again
+class NeededOutside(NoFailure):  # no error: the engine does the work and runs the step again
     """The step needs something that takes its time before it can go on."""
 
     def __init__(self, key: str, work: Callable[[], Awaitable[Any]]) -> None:
@@ -91,7 +92,7 @@ class NeededOutside(Exception):  # no error: the engine does the work and runs t
         self.work = work
 
 
-class FlowEnds(Exception):  # no error: the engine shows the flow's last state
+class FlowEnds(NoFailure):  # no error: the engine shows the flow's last state
     """A hook has found that there is no way on; what it has undone leaves the transaction whole."""
 
     def __init__(self, error: IdentityError) -> None:

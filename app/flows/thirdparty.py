@@ -118,8 +118,8 @@ async def _get_ready(
     step: Step, get_ready: Callable[[str], Awaitable[None]], name: str
 ) -> Limited | None:
     """Count the start, each of which is a row (SEC-126), and learn what it needs."""
-    address = step.actor.origin.address
-    limited = await step.domains.rate_limits.take("flow", address=address)
+    actor = step.actor
+    limited = await step.domains.rate_limits.take("flow", address=actor.origin.address, actor=actor)
     if limited is None:
         await get_ready(name)
     return limited
@@ -160,9 +160,10 @@ async def redeemed_in(step: Step, token: str, code_verifier: str) -> Redeemed:
             `thirdparty` with a refusal would send its browser nowhere (Q-12).
         Unavailable: Something does not answer.
     """
-    domains, address = step.domains, step.actor.origin.address
+    domains, actor = step.domains, step.actor
+    take = domains.rate_limits.take
     limited = await step.outside(
-        "token", partial(domains.rate_limits.take, "token_exchange", address=address)
+        "token", partial(take, "token_exchange", address=actor.origin.address, actor=actor)
     )
     if limited is not None:
         raise too_often(limited)

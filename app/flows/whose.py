@@ -133,6 +133,7 @@ async def take_attempt(step: Step, operation: Operation, account: str) -> Limite
         account=account,
         address=step.actor.origin.address,
         known_browser=await is_known_browser(step),
+        actor=step.actor,
     )
 
 

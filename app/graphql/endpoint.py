@@ -9,7 +9,7 @@ from graphql import ExecutionResult, GraphQLError
 
 from app import strictjson
 from app.assembly import Services
-from app.errors import Unavailable
+from app.errors import ScopeMissing, Unavailable
 from app.explorer import CONTENT_SECURITY_POLICY, page
 from app.graphql.context import Context
 from app.graphql.documents import Document, Documents, PersistedDocuments, Refused
@@ -116,7 +116,15 @@ class GraphQLEndpoint:
         if isinstance(result, NotRun):
             status = HTTPStatus.UNPROCESSABLE_ENTITY if result.variables else HTTPStatus.BAD_REQUEST
             return status, self._errors(asked, result.errors)
+        await self._note_scopes(context, result)
         return self._result(asked, document, request, context, result)
+
+    async def _note_scopes(self, context: Context, result: ExecutionResult) -> None:
+        """Record which scopes a secret key lacks (SEC-118)."""
+        for error in result.errors or ():
+            if isinstance(error.original_error, ScopeMissing):
+                required = error.original_error.required
+                await self._services.secret_keys.refusals.note_scopes(context.actor, required)
 
     def _result(
         self,
@@ -146,9 +154,12 @@ class GraphQLEndpoint:
 
     def _errors(self, asked: Asked, errors: Any) -> dict[str, Any]:  # noqa: ANN401  # any sequence
         for error in errors:
-            if is_defect(error):
-                extra = {"request_id": asked.request_id, "path": error.path}
-                _log.error("resolver failed", exc_info=error.original_error, extra=extra)
+            cause = error.original_error
+            extra = {"request_id": asked.request_id, "path": error.path}
+            if isinstance(cause, Unavailable) and cause.fault:
+                _log.warning("unavailable", extra=extra | {"fault": cause.fault})
+            elif is_defect(error):
+                _log.error("resolver failed", exc_info=cause, extra=extra)
         return {"errors": [described(error, asked.request_id) for error in errors]}
 
     def _may_introspect(self, caller: Caller) -> bool:

@@ -24,6 +24,8 @@ from app.metadata import (
 )
 
 _CAMEL = re.compile(r"_([a-z0-9])")
+_MAYBE = "'Maybe["
+_NOT_NULL = "A value that may be left out here cannot be null."
 
 
 def _codes() -> dict[str, str]:
@@ -226,8 +228,6 @@ def is_defect(error: GraphQLError) -> bool:
     cause = error.original_error
     if cause is None or isinstance(cause, GraphQLError):
         return False
-    if isinstance(cause, errors.Unavailable):
-        return cause.retry_after is None  # what time mends by itself needs nobody
     return not isinstance(cause, TOLD)
 
 
@@ -239,7 +239,9 @@ def _outside(
     if is_defect(error):
         return "Something went wrong.", {"code": "INTERNAL", "requestId": request_id}
     given = error.extensions or {}
-    return error.message, {"code": given.get("code", "BAD_REQUEST"), **given}
+    # The library says which of its objects stands for the type, by its place in memory.
+    message = _NOT_NULL if _MAYBE in error.message else error.message
+    return message, {"code": given.get("code", "BAD_REQUEST"), **given}
 
 
 def _extensions(error: errors.IdentityError) -> dict[str, Any]:

@@ -75,7 +75,8 @@ class IdentityMutations:
         """Begin."""
         context = info.context
         federation, user_id = context.services.federation, context.actor.require_user()
-        await context.services.rate_limits.charge("flow", address=context.actor.origin.address)
+        actor = context.actor
+        await context.services.rate_limits.charge("flow", address=actor.origin.address, actor=actor)
         await federation.get_ready(input.provider)
         begun = await federation.begin(
             SignInRequest(
@@ -103,7 +104,7 @@ class IdentityMutations:
         """Connect."""
         context = info.context
         await context.services.rate_limits.charge(
-            "token_exchange", address=context.actor.origin.address
+            "token_exchange", address=context.actor.origin.address, actor=context.actor
         )
         redeemed = await context.services.self_service.connect_identity(
             Oneself(context.actor), input.token, _given(input.code_verifier)

@@ -86,7 +86,8 @@ class UserCredentialMutations:
 
     @mutation(
         "Take an identity at a provider away from a user, though it be needed; their sessions and "
-        "trusted devices end.",
+        "trusted devices end. The last one of a user who has neither an address nor a user name "
+        "stays.",
         requires_secret_key("users:write"),
     )
     async def delete_user_identity(

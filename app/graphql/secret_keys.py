@@ -63,7 +63,8 @@ class CreateSecretKeyInput:
         description="What it allows; nothing that the key which makes it does not."
     )
     expires_at: strawberry.Maybe[datetime | None] = strawberry.field(
-        description="When it ends by itself; never where it is left out."
+        description="When it ends by itself, no later than the key that makes it; where it is left "
+        "out, when that one does."
     )
 
 

@@ -196,7 +196,9 @@ class UserMutations:
     ) -> UserPayload:
         """Change a user."""
         services, actor = info.context.services, info.context.actor
-        account = await services.users.update(actor, id_of(user_id, "user_id"), input.profile())
+        account = await services.managed_names.update(
+            actor, id_of(user_id, "user_id"), input.profile()
+        )
         return UserPayload(user=UserType.of(account), user_errors=[])
 
     @mutation(
@@ -219,7 +221,7 @@ class UserMutations:
         """Add an address."""
         services, actor = info.context.services, info.context.actor
         user = id_of(user_id, "user_id")
-        email = await services.users.add_email(actor, user, input.to_new())
+        email = await services.managed_names.add_email(actor, user, input.to_new())
         return EmailPayload(email=EmailType.of(email), user_errors=[])
 
     @mutation("Make an address the primary one.", requires_secret_key("users:write"))
@@ -228,7 +230,7 @@ class UserMutations:
     ) -> EmailPayload:
         """Change the primary address."""
         services, actor = info.context.services, info.context.actor
-        email = await services.users.set_primary_email(
+        email = await services.managed_names.set_primary_email(
             actor, id_of(user_id, "user_id"), id_of(email_id, "email_id")
         )
         return EmailPayload(email=EmailType.of(email), user_errors=[])
@@ -239,7 +241,7 @@ class UserMutations:
     ) -> EmailPayload:
         """Mark an address as verified."""
         services, actor = info.context.services, info.context.actor
-        email = await services.users.verify_email(
+        email = await services.managed_names.verify_email(
             actor, id_of(user_id, "user_id"), id_of(email_id, "email_id")
         )
         return EmailPayload(email=EmailType.of(email), user_errors=[])
@@ -250,7 +252,7 @@ class UserMutations:
     ) -> DeletePayload:
         """Delete an address."""
         services, actor = info.context.services, info.context.actor
-        await services.users.delete_email(
+        await services.managed_names.delete_email(
             actor, id_of(user_id, "user_id"), id_of(email_id, "email_id")
         )
         return DeletePayload(deleted_id=email_id, user_errors=[])

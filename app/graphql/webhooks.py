@@ -59,7 +59,8 @@ class WebhookOutcome(Enum):
     DELIVERED = strawberry.enum_value("delivered", description="Answered with a status of 2xx.")
     REFUSED = strawberry.enum_value("refused", description="Answered with another status.")
     UNANSWERED = strawberry.enum_value(
-        "unanswered", description="No answer within ten seconds, or one that is not used."
+        "unanswered",
+        description="No answer within ten seconds, eight for a ping, or one that is not used.",
     )
     ADDRESS_REFUSED = strawberry.enum_value(
         "address_refused", description="The callback leads where nothing may be called."
@@ -318,14 +319,14 @@ class WebhookMutations:
 
     @mutation(
         "Tell a webhook at once that it is reached, by the event `ping`, and say what became of "
-        "it; it takes up to ten seconds.",
+        "it; it takes up to eight seconds.",
         requires_secret_key("webhooks:write"),
         solo=True,
     )
     async def ping_webhook(self, info: Info, webhook_id: WebhookId) -> WebhookDeliveryPayload:
         """Ping a webhook."""
-        service = info.context.services.webhooks
-        delivery = await service.ping(id_of(webhook_id, "webhook_id"))
+        services, actor = info.context.services, info.context.actor
+        delivery = await services.webhooks.ping(actor, id_of(webhook_id, "webhook_id"))
         return WebhookDeliveryPayload(delivery=WebhookDeliveryType.of(delivery), user_errors=[])
 
     @mutation(

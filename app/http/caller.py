@@ -46,10 +46,10 @@ class Callers:
             raise Unavailable from None
 
     async def _of(self, asked: Asked, *, touch: bool, with_subject: bool) -> Caller:
-        bearer = bearer_of(asked)
+        origin, bearer = asked.origin, bearer_of(asked)
         key, refused = None, False
         if bearer is not None and bearer.startswith(_SECRET_KEY):
-            key, bearer = await self.secret_keys.authenticate(bearer), None
+            key, bearer = await self.secret_keys.authenticate(bearer, origin), None
             refused = key is None
         fault: SessionFault | None = None
         for token in (bearer, self.token_in_cookie(asked)):
@@ -58,10 +58,10 @@ class Callers:
             found = await self.sessions.authenticate(token, touch=touch, with_subject=with_subject)
             if isinstance(found, SignedIn):
                 principal = SessionPrincipal(found.session.id, found.session.user_id)
-                actor = asked.actor = Actor(principal, key, None, asked.origin, refused)
+                actor = asked.actor = Actor(principal, key, None, origin, refused)
                 return Caller(actor, found, by_cookie=token is not bearer)
             fault = fault or found
-        actor = asked.actor = Actor(None, key, fault, asked.origin, refused)
+        actor = asked.actor = Actor(None, key, fault, origin, refused)
         return Caller(actor)
 
     def token_in_cookie(self, asked: Asked, name: str | None = None) -> str | None:

@@ -27,18 +27,29 @@ App = Callable[[Any, Any, Any], Awaitable[None]]
 MAX_HEADERS = 100
 MAX_HEADER_BYTES = 16 * 1024
 MAX_PATH = 2048
+MAX_QUERY = 8 * 1024
 _METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 _SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
 _LONGER = {"/saml/callback": MAX_SAML}  # SEC-104
 _FROM_PROVIDERS = re.compile(r"/thirdparty/callback(/[^/]+)?|/saml/callback")
 """Where pages of providers send forms; nothing there rests on the session's cookie (SEC-107)."""
 
+_HIDDEN_SLASH = re.compile(rb"%2f|%5c", re.IGNORECASE)
+"""Part of an id to who writes it, and to who routes it the end of one (SEC-099)."""
+
+_CHALLENGE = (b"www-authenticate", b"Bearer")
 _EXPOSED = (
     "Retry-After, X-RateLimit-Limit, X-RateLimit-Remaining, X-RateLimit-Reset, "
     "X-Session-Lifetime, X-Session-Retention"
 )
 _HEALTH = ("/health/", "/metrics")
 _READY = "/health/ready"
+_BY_ANY_HOST = {
+    "public": frozenset({"/health/alive", _READY}),
+    "admin": frozenset({"/health/alive", _READY, "/metrics"}),
+}
+"""What is asked by a replica's own address, and tells nothing of a caller (SEC-102)."""
+
 _NOT_READY = b'{"ready":false}'
 _METHOD_KEPT = 20
 _TRACE_CONTEXT = ("traceparent", "tracestate")
@@ -132,10 +143,10 @@ class Gate:
 
     def _refusal(self, asked: Asked) -> BodyRefused | None:
         """Judge what can be judged before anything is read; None where nothing is wrong."""
-        headers = asked.headers
-        host = headers.get(b"host", b"").decode("latin-1")
-        if asked.repeated or not self._listener.accepts_host(host):
-            return _bad("The Host header, or another that stands once, is not what it must be.")
+        if asked.repeated:
+            return _bad("A header that may stand once stands more than once.")
+        if not self._is_asked_of_us(asked):
+            return _bad("This Host is not known here; server.allowed_hosts names those that are.")
         size = sum(len(name) + len(value) for name, value in asked.scope["headers"])
         if size > MAX_HEADER_BYTES or len(asked.scope["headers"]) > MAX_HEADERS:
             status = HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE
@@ -143,11 +154,16 @@ class Gate:
         if asked.method not in _METHODS:
             status = HTTPStatus.METHOD_NOT_ALLOWED
             return BodyRefused(status, "method_not_allowed", "The method is not allowed.")
-        if len(asked.path) > MAX_PATH:
-            return BodyRefused(
-                HTTPStatus.REQUEST_URI_TOO_LONG, "bad_request", "The path is too long."
-            )
-        return None if asked.method in _SAFE else self._body_refusal(asked)
+        refused = _target_refusal(asked)
+        if refused is not None or asked.method in _SAFE:
+            return refused
+        return self._body_refusal(asked)
+
+    def _is_asked_of_us(self, asked: Asked) -> bool:
+        """Say whether the Host header names us, or need not."""
+        if asked.path in _BY_ANY_HOST[self._listener.name]:
+            return True
+        return self._listener.accepts_host(asked.headers.get(b"host", b"").decode("latin-1"))
 
     def _body_refusal(self, asked: Asked) -> BodyRefused | None:
         headers = asked.headers
@@ -277,6 +293,8 @@ class _Answering:
             own = message["headers"]
             present = {name for name, _ in own}
             extra = [pair for pair in self._headers if pair[0] not in present or pair[0] == b"vary"]
+            if self.status == HTTPStatus.UNAUTHORIZED:  # RFC 9110 §15.5.2
+                extra.append(_CHALLENGE)
             message = {**message, "headers": [*own, *extra]}
         await self._send(message)
 
@@ -299,6 +317,18 @@ def _always(listener: Listener) -> list[tuple[bytes, bytes]]:
 def _exposed(config: Config) -> bytes:
     token = ", X-Auth-Token" if config.session.enable_auth_token_header else ""
     return (_EXPOSED + token).encode()
+
+
+def _target_refusal(asked: Asked) -> BodyRefused | None:
+    """Judge the path and the query as they were sent."""
+    too_long = HTTPStatus.REQUEST_URI_TOO_LONG
+    if len(asked.path) > MAX_PATH:
+        return BodyRefused(too_long, "bad_request", "The path is too long.")
+    if len(asked.scope["query_string"]) > MAX_QUERY:
+        return BodyRefused(too_long, "bad_request", "The query is too long.")
+    if _HIDDEN_SLASH.search(asked.scope["raw_path"]):
+        return BodyRefused(HTTPStatus.NOT_FOUND, "not_found", "Not Found")
+    return None
 
 
 def _bad(message: str) -> BodyRefused:

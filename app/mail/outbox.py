@@ -1,7 +1,8 @@
 """Mail that waits: written in the transaction that causes it, taken by one worker at a time.
 
 To take a mail is to push its time back and to leave a claim. A worker that dies leaves a mail that
-is due again when its lease has run out; one that comes back too late finds its claim gone.
+is due again when its lease has run out; one that comes back too late finds its claim gone. Of what
+is settled neither the values are kept nor, but for the domain, to whom it went.
 """
 
 from collections.abc import Mapping
@@ -13,6 +14,7 @@ from uuid import UUID
 import msgspec
 
 from app import strictjson
+from app.audit import mask
 from app.clock import Clock
 from app.ids import new_id
 from app.mail.outcomes import Outcome
@@ -43,7 +45,8 @@ FROM mail_outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LI
 """
 _CLAIM = "UPDATE mail_outbox SET claim = $2, due_at = $3, attempts = $4 WHERE id = $1"
 _SETTLE = """
-UPDATE mail_outbox SET state = $3, answer = $4, settled_at = $5, sealed_values = NULL, claim = NULL
+UPDATE mail_outbox SET state = $3, answer = $4, settled_at = $5, recipient = $6,
+    sealed_values = NULL, claim = NULL
 WHERE id = $1 AND claim = $2
 """
 _PUT_BACK = """
@@ -52,8 +55,9 @@ WHERE id = $1 AND claim = $2
 """
 _EXPIRE = """
 UPDATE mail_outbox SET state = 'expired', settled_at = $1, sealed_values = NULL, claim = NULL
-WHERE state = 'waiting' AND expires_at <= $1 RETURNING id
+WHERE state = 'waiting' AND expires_at <= $1 RETURNING id, recipient
 """
+_MASK = "UPDATE mail_outbox SET recipient = $2 WHERE id = $1"
 _CLEAN = """
 DELETE FROM mail_outbox WHERE id IN (
     SELECT id FROM mail_outbox WHERE settled_at <= $1 ORDER BY settled_at LIMIT $2
@@ -138,22 +142,25 @@ class Outbox:
 
     async def settle(self, mail: Taken, outcome: Outcome) -> None:
         """Note what became of a mail that was taken; nothing, where the claim is gone."""
-        now, answer = self.clock(), outcome.answer
+        now, answer, who = self.clock(), outcome.answer, mask(mail.recipient)
         match outcome.kind:
             case "sent" | "expired" as state:
-                await fetch(_SETTLE, mail.id, mail.claim, state, answer, now)
+                await fetch(_SETTLE, mail.id, mail.claim, state, answer, now, who)
             case "unreachable":  # says nothing of this mail, and counts for nothing
                 await fetch(_PUT_BACK, mail.id, mail.claim, now, answer, mail.attempts - 1)
             case "deferred" if mail.attempts < MOST_ATTEMPTS:
                 due_at = min(now + pause_after(mail.attempts), mail.expires_at)
                 await fetch(_PUT_BACK, mail.id, mail.claim, due_at, answer, mail.attempts)
             case _:
-                await fetch(_SETTLE, mail.id, mail.claim, "failed", answer, now)
+                await fetch(_SETTLE, mail.id, mail.claim, "failed", answer, now, who)
 
     async def sweep(self) -> int:
         """Mark what has expired, and delete what was settled long ago; say how many expired."""
         now = self.clock()
-        expired = await fetch(_EXPIRE, now)
+        async with transaction():
+            expired = await fetch(_EXPIRE, now)
+            for row in expired:
+                await fetch(_MASK, row["id"], mask(row["recipient"]))
         await fetch(_CLEAN, now - KEPT, _AT_ONCE)
         return len(expired)
 

@@ -2,6 +2,7 @@
 
 from app.outbound.addresses import ANYWHERE, Reach
 from app.outbound.client import Limits, Outbound, client_settings
+from app.outbound.lookups import LookUps
 from app.outbound.transport import AddressRefused, GuardedTransport, Unanswered
 
 __all__ = [
@@ -9,6 +10,7 @@ __all__ = [
     "AddressRefused",
     "GuardedTransport",
     "Limits",
+    "LookUps",
     "Outbound",
     "Reach",
     "Unanswered",

@@ -8,24 +8,23 @@ could grow. Nothing here follows a redirect, keeps a cookie, or asks the environ
 
 import asyncio
 import functools
-import socket
 import ssl
 from collections.abc import Awaitable, Callable, Iterable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import httpcore2
 import httpx2
 
 from app.outbound.addresses import Reach
+from app.outbound.lookups import LookUps
 from app.telemetry import Part, span
 
 Resolve = Callable[[str, int], Awaitable[Sequence[str]]]
 _POOL = 20
 _KEPT_OPEN = 5.0
-_LOOK_UPS = 8
 _WEB = ("https", "http")
 _LEFT_OUT = (b"set-cookie", b"transfer-encoding")
+_look_ups = LookUps()
 
 
 class Unanswered(httpx2.TransportError):
@@ -43,14 +42,14 @@ class GuardedTransport(httpx2.AsyncBaseTransport):
         reach: What may be called.
         seconds: How long a request may take in all.
         size: The longest body that an answer may have, in bytes.
-        resolve: Gives the addresses of a name.
+        resolve: Gives the addresses of a name, in place of the look-ups that all others share.
     """
 
     def __init__(
         self, reach: Reach, seconds: float, size: int, resolve: Resolve | None = None
     ) -> None:
         self._seconds, self._size = seconds, size
-        ask = resolve or resolved
+        ask = resolve or _look_ups.resolve
         self._pools = {
             scheme: httpcore2.AsyncConnectionPool(
                 ssl_context=_tls(),
@@ -189,23 +188,6 @@ def _call(request: httpx2.Request) -> Part:
     return span(request.method, named, kind="client")
 
 
-@functools.cache
-def _look_ups() -> ThreadPoolExecutor:
-    """Give threads for look-ups alone, so that a resolver that hangs holds up nothing else."""
-    return ThreadPoolExecutor(_LOOK_UPS, "look-ups")
-
-
 def is_kept(name: bytes) -> bool:
     """Say whether a header of an answer is handed on."""
     return name.lower() not in _LEFT_OUT
-
-
-async def resolved(host: str, port: int) -> list[str]:
-    """Ask the system for the addresses of a name, or of an address for itself.
-
-    Nobody can call off a look-up: one that is given up goes on in its thread for as long as the
-    system waits for the name servers.
-    """
-    look_up = functools.partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
-    found = await asyncio.get_running_loop().run_in_executor(_look_ups(), look_up)
-    return [str(entry[4][0]) for entry in found]

@@ -20,7 +20,7 @@ from typing import Any
 from app.clock import Clock
 from app.persistence.database import exclusive, fetch, speaks, transaction
 from app.persistence.engine import Dialect
-from app.persistence.errors import SchemaRefused
+from app.persistence.errors import DatabaseUnavailable, SchemaRefused
 
 PACKAGE = "piccolo_migrations"
 _HISTORY = """
@@ -55,7 +55,7 @@ class Migrations:
         """Apply what is missing and give the ids of what was applied.
 
         Raises:
-            SchemaRefused: The history is not a beginning of ours.
+            SchemaRefused: The history is not a beginning of ours, or what is there is in the way.
         """
         async with transaction():
             await _begin()
@@ -73,7 +73,7 @@ class Migrations:
             undone = _modules()[: len(done)][::-1][:steps]
             for module in undone:
                 manager = await module.forwards()
-                await _run(manager.raw_backwards)
+                await _run(module, manager.raw_backwards)
                 await fetch("DELETE FROM schema_migration WHERE id = $1", module.ID)
         return [module.ID for module in undone]
 
@@ -92,7 +92,7 @@ class Migrations:
 
     async def _apply(self, module: ModuleType) -> None:
         manager = await module.forwards()
-        await _run(manager.raw)
+        await _run(module, manager.raw)
         await fetch(
             "INSERT INTO schema_migration (id, checksum, applied_at) VALUES ($1, $2, $3)",
             module.ID,
@@ -120,11 +120,17 @@ async def _begin() -> None:
         await fetch(_HISTORY)
 
 
-async def _run(steps: Sequence[Any]) -> None:
-    for step in steps:
-        outcome = step()
-        if inspect.isawaitable(outcome):
-            await outcome
+async def _run(module: ModuleType, steps: Sequence[Any]) -> None:
+    try:
+        for step in steps:
+            outcome = step()
+            if inspect.isawaitable(outcome):
+                await outcome
+    except DatabaseUnavailable:
+        raise
+    except Exception as error:  # in the driver's words, which tell what is in the way
+        reason = str(error.__cause__ or error).partition("\n")[0]  # without the rows it is about
+        raise SchemaRefused(f"Migration {module.ID} fails here: {reason}.") from error
 
 
 def _modules() -> list[ModuleType]:

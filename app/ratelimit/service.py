@@ -81,6 +81,7 @@ class RateLimits:
         account: str = "",
         address: str,
         known_browser: bool = False,
+        actor: Actor | None = None,
     ) -> Limited | None:
         """Count an attempt that is about to be made; where it must not be made, say so.
 
@@ -95,6 +96,7 @@ class RateLimits:
             known_browser: Whether the browser has shown a session or a trusted device of that very
                 account; its guesses have a budget of their own, which strangers cannot use up
                 (SEC-042). Mail and second factors have one budget, whoever asks (SEC-057, SEC-073).
+            actor: Who tries, for the record of a refusal; without it that has the address alone.
 
         Returns:
             None where the attempt may be made.
@@ -107,7 +109,8 @@ class RateLimits:
         if wait <= 0:
             return None
         self.audit.metrics.limit_hit(operation)
-        await self._note(operation, account, address)
+        who_tries = actor or Actor(origin=Origin(address=address))
+        await self._note(operation, account, address, who_tries)
         return Limited(max(1, math.ceil(wait)))
 
     async def charge(
@@ -117,6 +120,7 @@ class RateLimits:
         account: str = "",
         address: str,
         known_browser: bool = False,
+        actor: Actor | None = None,
     ) -> None:
         """Count an attempt like `take`, where a refusal ends the request (SEC-069, SEC-126).
 
@@ -124,7 +128,7 @@ class RateLimits:
             RateLimited: There were too many.
         """
         limited = await self.take(
-            operation, account=account, address=address, known_browser=known_browser
+            operation, account=account, address=address, known_browser=known_browser, actor=actor
         )
         if limited is not None:
             raise RateLimited(limited.retry_after)
@@ -134,7 +138,7 @@ class RateLimits:
         if self.shared is not None:
             await self.shared.close()
 
-    async def _note(self, operation: Operation, account: str, address: str) -> None:
+    async def _note(self, operation: Operation, account: str, address: str, actor: Actor) -> None:
         """Record that a limit is hit: once a minute of an account and network (SEC-118).
 
         Of one network a few are recorded in a minute, whomever it tries, so that being refused
@@ -147,7 +151,6 @@ class RateLimits:
         )
         if self.noted.take(who) > 0:
             return
-        actor = Actor(origin=Origin(address=address))
         details = {"operation": operation}
         await self.audit.record(
             "rate_limit_exceeded", actor, subject=parse_id(account), details=details

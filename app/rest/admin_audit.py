@@ -21,6 +21,7 @@ from app.rest.pages import PAGED, AskedPage
 from app.rest.refusals import for_key
 
 Json = Any
+_ASKED_BY = ("start_time", "end_time", "type", "actor_user_id", "meta_source_ip", "q")
 _MOMENT = Annotated[datetime, msgspec.Meta(tz=True)]
 
 
@@ -103,7 +104,9 @@ async def list_audit_logs(  # noqa: PLR0913, PLR0917  # what the reference asks 
     reader = services.audit_reader
     total = await reader.count(wanted)
     found = await reader.numbered(wanted, skip=asked.skip, size=asked.size)
-    return Response([_shown(one) for one in found], headers=asked.headers(request, total))
+    return Response(
+        [_shown(one) for one in found], headers=asked.headers(request, total, *_ASKED_BY)
+    )
 
 
 def _time(given: str | None, name: str) -> datetime | None:

@@ -14,7 +14,7 @@ from app.credentials.errors import PasskeyNotFound, PasswordNotFound, TotpNotFou
 from app.credentials.passkey_values import Passkey
 from app.rest.admin_shapes import AdminOtp, AdminPassword, admin_otp, admin_password
 from app.rest.backend import wanted
-from app.rest.bodies import members
+from app.rest.bodies import known_members
 from app.rest.fields import required_text
 from app.rest.given import Caller, PathText, Services, UserId, body
 from app.rest.refusals import for_key
@@ -28,7 +28,6 @@ PasswordData = Annotated[
         "The password.",
         {"password": {"type": "string", "description": "8 characters or more, as configured."}},
         "password",
-        is_closed=True,
     ),
 ]
 
@@ -151,7 +150,7 @@ async def _set(
     services: Services, caller: Caller, user_id: str, data: Json, *, replaces: bool
 ) -> AdminPassword:
     caller.actor.require_scopes("users:write")
-    password = required_text(members(data, "password"), "password")
+    password = required_text(known_members(data, "password"), "password")
     whose = wanted(user_id)
     await services.managed_credentials.set_password(
         caller.actor, whose, password, replaces=replaces

@@ -24,7 +24,6 @@ EmailData = Annotated[
         "The address. `is_primary` has no effect; the first address of a user is the primary one.",
         EMAIL["properties"],
         "address",
-        is_closed=True,
     ),
 ]
 
@@ -49,7 +48,7 @@ async def add(user_id: UserId, data: EmailData, services: Services, caller: Call
     """
     caller.actor.require_scopes("users:write")
     return admin_email(
-        await services.users.add_email(caller.actor, wanted(user_id), named_email(data))
+        await services.managed_names.add_email(caller.actor, wanted(user_id), named_email(data))
     )
 
 
@@ -71,7 +70,7 @@ async def email(
 async def remove(user_id: UserId, email_id: PathId, services: Services, caller: Caller) -> None:
     """Take an address from a user; the primary one stays. Needs `users:write`."""
     caller.actor.require_scopes("users:write")
-    await services.users.delete_email(caller.actor, wanted(user_id), _wanted(email_id))
+    await services.managed_names.delete_email(caller.actor, wanted(user_id), _wanted(email_id))
 
 
 @post(
@@ -85,7 +84,7 @@ async def set_primary(
 ) -> None:
     """Make an address of a user the primary one. Needs `users:write`."""
     caller.actor.require_scopes("users:write")
-    await services.users.set_primary_email(caller.actor, wanted(user_id), _wanted(email_id))
+    await services.managed_names.set_primary_email(caller.actor, wanted(user_id), _wanted(email_id))
 
 
 async def _of(services: Services, user_id: UUID) -> list[Email]:

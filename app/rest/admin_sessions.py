@@ -16,7 +16,7 @@ from app.access import Origin
 from app.ids import parse_id
 from app.paging import MAX_PAGE, PageRequest
 from app.rest.backend import wanted
-from app.rest.bodies import BodyInvalid, members
+from app.rest.bodies import BodyInvalid, known_members
 from app.rest.fields import optional_text, required_text
 from app.rest.given import TEXT_OR_NULL, Caller, PathId, Services, UserId, body
 from app.rest.refusals import for_key
@@ -33,7 +33,6 @@ SessionData = Annotated[
             "ip_address": {**TEXT_OR_NULL, "description": "An IPv4 or IPv6 address."},
         },
         "user_id",
-        is_closed=True,
     ),
 ]
 
@@ -67,7 +66,7 @@ class NewSession(Struct, frozen=True, omit_defaults=True):
 async def create_session(data: SessionData, services: Services, caller: Caller) -> NewSession:
     """Begin a session for a user and give its token, once. Needs `sessions:write`."""
     caller.actor.require_scopes("sessions:write")
-    given = members(data, "user_id", "user_agent", "ip_address")
+    given = known_members(data, "user_id", "user_agent", "ip_address")
     user_id = _user_id(required_text(given, "user_id"))
     origin = Origin(
         address=_address(optional_text(given, "ip_address")),

@@ -26,7 +26,7 @@ from app.users.filters import MAX_IDS, MAX_PART, FilterRefused
 _PROFILE = dict.fromkeys(("name", "given_name", "family_name", "picture", "locale"), TEXT_OR_NULL)
 _NEW_USER = {
     "id": {"type": ["string", "null"], "format": "uuid"},
-    "emails": {"type": "array", "items": EMAIL},
+    "emails": {"type": ["array", "null"], "items": EMAIL},
     "username": TEXT_OR_NULL,
     "created_at": {"type": ["string", "null"], "format": "date-time"},
     **_PROFILE,
@@ -34,14 +34,14 @@ _NEW_USER = {
     "password_hash": TEXT_OR_NULL,
     **NAMED_BAGS,
 }
+_ASKED_BY = ("email", "username", "user_id", "sort_direction")
 _MOST_IDS = MAX_IDS * 37
-NewUserData = Annotated[Any, body("The user to make.", _NEW_USER, is_closed=True)]
+NewUserData = Annotated[Any, body("The user to make.", _NEW_USER)]
 ProfileData = Annotated[
     Any,
     body(
         "What is to change; null clears.",
         {"username": TEXT_OR_NULL, **_PROFILE},
-        is_closed=True,
     ),
 ]
 EmailPart = Annotated[
@@ -92,7 +92,7 @@ async def users(  # noqa: PLR0913, PLR0917  # what a list may be asked by
     ids = [one.id for one in found]
     emails, passkeys = await services.users.emails_of(ids), await services.passkeys.of(ids)
     shown = [admin_user(one, Parts(emails[one.id], passkeys[one.id])) for one in found]
-    return Response(shown, headers=asked.headers(request, total))
+    return Response(shown, headers=asked.headers(request, total, *_ASKED_BY))
 
 
 @post("/users", status_code=HTTPStatus.OK, tags=["users"], **for_key("users:write", 409))
@@ -122,7 +122,9 @@ async def update(
 ) -> AdminUser:
     """Change a user's name and profile. Needs `users:write`."""
     caller.actor.require_scopes("users:write")
-    account = await services.users.update(caller.actor, wanted(user_id), profile_changes(data))
+    account = await services.managed_names.update(
+        caller.actor, wanted(user_id), profile_changes(data)
+    )
     return await _shown(services, caller, account)
 
 
@@ -155,7 +157,8 @@ async def remove_identity(
 ) -> None:
     """Take an identity at a provider away from a user, though it be needed. Needs `users:write`.
 
-    The user's sessions and trusted devices end, and the user is told.
+    The last one of a user who has neither an address nor a user name stays. The user's sessions and
+    trusted devices end, and the user is told.
     """
     caller.actor.require_scopes("users:write")
     whose, known = wanted(user_id), parse_id(identity_id)

@@ -13,7 +13,7 @@ from litestar import Response, delete, get, post, put
 from msgspec import Struct
 
 from app.ids import parse_id
-from app.rest.bodies import members
+from app.rest.bodies import known_members
 from app.rest.fields import required_flag, required_text, required_texts
 from app.rest.given import Caller, PathId, Services, body
 from app.rest.refusals import for_key
@@ -35,9 +35,7 @@ _PARTS = {
     },
 }
 _ENABLED = {"type": "boolean", "description": "Whether it is told."}
-NewWebhookData = Annotated[
-    Any, body("The webhook to make.", _PARTS, "callback", "events", is_closed=True)
-]
+NewWebhookData = Annotated[Any, body("The webhook to make.", _PARTS, "callback", "events")]
 WebhookData = Annotated[
     Any,
     body(
@@ -46,7 +44,6 @@ WebhookData = Annotated[
         "callback",
         "events",
         "enabled",
-        is_closed=True,
     ),
 ]
 
@@ -114,7 +111,7 @@ async def create_webhook(
 ) -> Response[NewWebhook]:
     """Make a webhook and give its secret, once. Needs `webhooks:write`."""
     caller.actor.require_scopes("webhooks:write")
-    given = members(data, "callback", "events")
+    given = known_members(data, "callback", "events")
     callback, events = required_text(given, "callback"), required_texts(given, "events")
     hook, secret = await services.webhooks.create(caller.actor, callback, events)
     location = {"location": f"/webhooks/{hook.id}"}
@@ -136,7 +133,7 @@ async def update_webhook(
 ) -> AdminWebhook:
     """Change a webhook. What has failed before counts no more. Needs `webhooks:write`."""
     caller.actor.require_scopes("webhooks:write")
-    given = members(data, "callback", "events", "enabled")
+    given = known_members(data, "callback", "events", "enabled")
     changes = WebhookChanges(
         callback=required_text(given, "callback"),
         events=required_texts(given, "events"),

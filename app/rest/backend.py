@@ -17,6 +17,7 @@ from app.rest.refusals import for_key
 from app.rest.shapes import BackendUser, backend_user
 from app.users.errors import UserNotFound
 
+READ = ("users:read",)
 PRIVATE = ("users.private:read",)
 _CAMEL_BAGS = dict.fromkeys(("publicMetadata", "privateMetadata", "unsafeMetadata"), BAG)
 _PROFILE = ("username", "name", "givenName", "familyName", "picture", "locale")
@@ -85,12 +86,15 @@ async def patch_user_metadata(
     caller: Caller,
     if_match: IfMatch = None,
 ) -> Response[BackendUser]:
-    """Merge into the bags that are named; null clears a bag. Needs `users.metadata:write`."""
+    """Merge into the bags that are named; null clears a bag. Needs `users.metadata:write`.
+
+    The answer has the user's addresses where the key has `users:read`.
+    """
     caller.actor.require_scopes("users.metadata:write")
     bags = await services.metadata.change(
         caller.actor, wanted(user_id), bag_changes(data), if_version=version_of(if_match)
     )
-    return await _user(services, caller, bags.user_id)
+    return await _user(services, caller, bags.user_id, shows_emails=_may(caller, READ))
 
 
 def wanted(user_id: str) -> UUID:
@@ -120,13 +124,18 @@ def version_of(if_match: str | None) -> int | None:
 
 
 async def _user(
-    services: Services, caller: Caller, user_id: UUID, status: int = HTTPStatus.OK
+    services: Services,
+    caller: Caller,
+    user_id: UUID,
+    status: int = HTTPStatus.OK,
+    *,
+    shows_emails: bool = True,
 ) -> Response[BackendUser]:
     account = await services.users.by_id(user_id)
     bags = (await services.metadata.of([user_id])).get(user_id)
     if account is None or bags is None:
         raise UserNotFound
-    emails = (await services.users.emails_of([user_id]))[user_id]
+    emails = (await services.users.emails_of([user_id]))[user_id] if shows_emails else None
     private = await private_bag(services, caller, user_id)
     shape = backend_user(account, emails, bags, private)
     return Response(shape, status_code=status, headers=etag(bags))
@@ -139,7 +148,11 @@ def etag(bags: Bags) -> dict[str, str]:
 
 async def private_bag(services: Services, caller: Caller, user_id: UUID) -> str | None:
     """Read the private bag where the key may; what it may not see is not even read."""
-    key = caller.actor.secret_key
-    if key is None or not covers(key.scopes, PRIVATE):
+    if not _may(caller, PRIVATE):
         return None
     return (await services.metadata.private_of([user_id])).get(user_id)
+
+
+def _may(caller: Caller, wanted: tuple[str, ...]) -> bool:
+    key = caller.actor.secret_key
+    return key is not None and covers(key.scopes, wanted)

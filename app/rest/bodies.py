@@ -1,7 +1,6 @@
 """What REST bodies may say, in either spelling of the bags' names."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, TypeVar
 from uuid import UUID
@@ -49,6 +48,17 @@ def members(data: Json, *known: str) -> dict[str, Json]:
     return data
 
 
+def known_members(data: Json, *known: str) -> dict[str, Json]:
+    """Read the members of an object that are known; any other is as good as left out.
+
+    Raises:
+        BodyInvalid: It is no object.
+    """
+    if not isinstance(data, dict):
+        raise BodyInvalid
+    return {name: data[name] for name in known if name in data}
+
+
 class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
     """An address to give to a user."""
 
@@ -57,12 +67,16 @@ class EmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename=
     is_verified: bool = False
 
 
-class NamedEmailBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
-    """An address to give to a user, in the reference's spelling."""
+class NamedEmailBody(msgspec.Struct, frozen=True):
+    """An address to give to a user, in the reference's spelling; it is kept in lower case."""
 
     address: str
-    is_primary: bool = False
-    is_verified: bool = False
+    is_primary: bool | None = None
+    is_verified: bool | None = None
+
+    def to_new(self) -> NewEmail:
+        """Give the service's value."""
+        return NewEmail(self.address.lower(), bool(self.is_primary), bool(self.is_verified))
 
 
 class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, rename="camel"):
@@ -81,17 +95,17 @@ class NewUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True, renam
 
     def to_new(self, bags: BagChanges) -> NewUser:
         """Give the service's value."""
-        emails = _new_emails(self.emails)
+        emails = [NewEmail(one.address, one.is_primary, one.is_verified) for one in self.emails]
         if self.email is not None:
             emails.append(NewEmail(self.email, is_primary=not emails))
         return _new_user(self, emails, bags)
 
 
-class NamedUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
+class NamedUserBody(msgspec.Struct, frozen=True):
     """A user to make, in the reference's spelling; a password may come along."""
 
     id: str | None = None
-    emails: list[NamedEmailBody] = msgspec.field(default_factory=list)
+    emails: list[NamedEmailBody] | None = None
     username: str | None = None
     name: str | None = None
     given_name: str | None = None
@@ -108,12 +122,13 @@ class NamedUserBody(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
         Raises:
             PrimaryEmailWrong: Of several addresses none is primary, or more than one.
         """
-        primaries = sum(one.is_primary for one in self.emails)
-        if len(self.emails) > 1 and not primaries:
+        emails = [one.to_new() for one in self.emails or ()]
+        primaries = sum(one.is_primary for one in emails)
+        if len(emails) > 1 and not primaries:
             raise PrimaryEmailWrong("at least one primary email must be provided", path=_EMAILS)
         if primaries > 1:
             raise PrimaryEmailWrong("only one primary email is allowed", path=_EMAILS)
-        return _new_user(self, _new_emails(self.emails), bags)
+        return _new_user(self, emails, bags)
 
 
 S = TypeVar("S", bound=msgspec.Struct)
@@ -163,23 +178,24 @@ def named_email(body: Json) -> NewEmail:
     Raises:
         BodyInvalid: It is not what the endpoint takes.
     """
-    given = members(body, *NamedEmailBody.__struct_fields__)
-    if given.get("address") is None:
-        raise BodyInvalid("address is a required field", path=("address",))
-    found = _converted(given, NamedEmailBody)
-    return NewEmail(found.address, is_verified=found.is_verified)
+    found = _converted(known_members(body, "address", "is_verified"), NamedEmailBody)
+    return found.to_new()
 
 
 def profile_changes(body: Json) -> ProfileChanges:
     """Read a change of a profile: what is left out stays, null clears, a text is set.
 
+    A user name is kept in lower case.
+
     Raises:
         BodyInvalid: It is not what the endpoint takes.
     """
-    given = members(body, *_PROFILE)
+    given = known_members(body, *_PROFILE)
     for name, value in given.items():
         if value is not None and (not isinstance(value, str) or not value.strip()):
             raise BodyInvalid(f"{name} must be a non-empty string or null", path=(name,))
+    if isinstance(given.get("username"), str):
+        given["username"] = given["username"].lower()
     return ProfileChanges(**given)
 
 
@@ -187,15 +203,11 @@ def _user_body(body: Json, kind: type[U]) -> tuple[U, BagChanges]:
     if not isinstance(body, dict):
         raise BodyInvalid
     bags = bag_changes({name: value for name, value in body.items() if name in _BAGS})
-    rest = {name: value for name, value in body.items() if name not in _BAGS}
-    unknown = next((name for name in rest if name not in kind.__struct_encode_fields__), None)
-    if unknown is not None:
+    known = kind.__struct_encode_fields__
+    unknown = next((name for name in body if name not in known and name not in _BAGS), None)
+    if unknown is not None and kind.__struct_config__.forbid_unknown_fields:
         raise BodyInvalid("The body names a field that no user has.", path=(unknown[:100],))
-    return _converted(rest, kind), bags
-
-
-def _new_emails(given: Sequence[EmailBody | NamedEmailBody]) -> list[NewEmail]:
-    return [NewEmail(one.address, one.is_primary, one.is_verified) for one in given]
+    return _converted(known_members(body, *known), kind), bags
 
 
 def _new_user(
@@ -220,15 +232,21 @@ def _converted(body: dict[str, Json], kind: type[S]) -> S:
     try:
         return msgspec.convert(body, kind)
     except msgspec.ValidationError as error:
-        raise BodyInvalid(path=_place(str(error))) from None
+        raise _misfit(str(error)) from None
     except UnicodeEncodeError:  # half of a surrogate pair, which msgspec does not foresee
         raise BodyInvalid from None
 
 
-def _place(message: str) -> tuple[str, ...]:
-    """Take from msgspec's message where in the body the trouble is, and nothing else."""
+def _misfit(message: str) -> BodyInvalid:
+    """Take from msgspec's message where in the body the trouble is, and whether it is a lack."""
     found = re.search(r"`\$((?:\.\w+|\[\d+\])+)`", message)
-    return tuple(re.findall(r"\w+", found[1])) if found else ()
+    path = tuple(re.findall(r"\w+", found[1])) if found else ()
+    missing = re.match(r"Object missing required field `(\w+)`", message)
+    if missing:
+        path = (*path, missing[1])
+    elif not message.startswith("Expected `str`, got `null`"):
+        return BodyInvalid(path=path)
+    return BodyInvalid(f"{path[-1]} is a required field", path=path)
 
 
 def _is_storable(moment: datetime) -> bool:

@@ -9,7 +9,7 @@ from litestar.exceptions import HTTPException, InternalServerException, Validati
 from litestar.types import ExceptionHandlersMap
 
 from app import strictjson
-from app.errors import IdentityError
+from app.errors import IdentityError, Unavailable
 from app.http import BodyRefused, asked_of, problem, status_of
 from app.http.answer import TOLD, retry_headers
 from app.http.body import is_json, too_large
@@ -66,6 +66,8 @@ def refused(
     """Answer a refusal, with the status of its family and in its own words unless told others."""
     if not isinstance(error, TOLD):
         return _defect(request, error)
+    if isinstance(error, Unavailable) and error.fault:
+        _log.warning("unavailable", extra={"fault": error.fault})
     told, words = status or status_of(error), message or error.message
     response = _respond(request, told, error.code, words, error.path)
     response.headers |= {name.decode(): value.decode() for name, value in retry_headers(error)}
@@ -90,6 +92,8 @@ def _not_routed(request: Request[Any, Any, Any], error: HTTPException) -> Respon
     if status is HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
         return _body_refused(request, too_large())
     code, path = _CODES.get(status, "bad_request"), _parameters(error)
+    if path == ("data",):  # what the framework calls the body
+        return _respond(request, status, code, "A body is needed.")
     words = f"{path[0]} is not what it must be." if path else status.phrase
     response = _respond(request, status, code, words, path)
     if error.headers and "allow" in error.headers:

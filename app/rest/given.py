@@ -24,11 +24,10 @@ EMAIL: dict[str, Any] = {
     "type": "object",
     "properties": {
         "address": {"type": "string", "format": "email"},
-        "is_primary": {"type": "boolean"},
-        "is_verified": {"type": "boolean"},
+        "is_primary": {"type": ["boolean", "null"]},
+        "is_verified": {"type": ["boolean", "null"]},
     },
     "required": ["address"],
-    "additionalProperties": False,
 }
 
 

@@ -11,4 +11,4 @@ from app.rest.given import Services
 async def metrics(services: Services) -> Response[str]:
     """Give the counters of this process and what waits, in Prometheus's text format."""
     text = services.metrics.text(await gauges.read(services))
-    return Response(text, media_type=MEDIA_TYPE)
+    return Response(text, headers={"content-type": MEDIA_TYPE})

@@ -5,9 +5,12 @@ from collections.abc import Mapping
 from http import HTTPStatus
 from typing import Any
 
-from litestar import Litestar, Request
+from litestar import Litestar, Request, Router
+from litestar.connection import ASGIConnection
 from litestar.di import Provide
-from litestar.handlers import HTTPRouteHandler
+from litestar.enums import MediaType
+from litestar.exceptions import NotFoundException
+from litestar.handlers import BaseRouteHandler, HTTPRouteHandler
 from litestar.openapi import OpenAPIConfig
 from litestar.openapi.plugins import JsonRenderPlugin
 from litestar.openapi.spec import Components, SecurityScheme
@@ -30,6 +33,23 @@ _KEY = SecurityScheme(
     scheme="bearer",
     description="A secret key; the scopes beside it are those that the endpoint asks for.",
 )
+_SESSIONS = {
+    "session": SecurityScheme(
+        type="http", scheme="bearer", description="A session's token in the header."
+    ),
+    "session_cookie": SecurityScheme(
+        type="apiKey",
+        security_scheme_in="cookie",
+        name="hanko",
+        description="A session's token in the cookie; `session.cookie.name` may call it otherwise.",
+    ),
+}
+_FOR_SESSIONS = frozenset(
+    {"/me", "/users/{user_id}", "/logout", "/webauthn/credentials"}
+    | {"/webauthn/credentials/{credential_id}"}
+    | {"/webauthn/registration/initialize", "/webauthn/registration/finalize"}
+)
+"""What asks for a session; an endpoint of the admin listener says itself which key it asks for."""
 
 
 class _JsonPage(JsonRenderPlugin):
@@ -40,16 +60,25 @@ class _JsonPage(JsonRenderPlugin):
         return super().render(request, completed(openapi_schema))
 
 
-def openapi_config(title: str) -> OpenAPIConfig:
+async def _no_page(_: ASGIConnection[Any, Any, Any, Any], handler: BaseRouteHandler) -> None:
+    """Leave out the framework's own page for what is not there, which is HTML."""
+    if isinstance(handler, HTTPRouteHandler) and handler.media_type == MediaType.HTML:
+        raise NotFoundException
+
+
+def openapi_config(title: str, name: Name) -> OpenAPIConfig:
     """Say how Litestar describes a listener."""
+    schemes = _SESSIONS if name == "public" else {}
     return OpenAPIConfig(
         title=title,
         version=__version__,
-        path="/schema",
+        openapi_router=Router(
+            "/schema", route_handlers=[], guards=[_no_page], include_in_schema=False
+        ),
         use_handler_docstrings=True,
         render_plugins=[_JsonPage()],
         operation_id_creator=_operation_id,
-        components=Components(security_schemes={SCHEME: _KEY}),
+        components=Components(security_schemes={SCHEME: _KEY, **schemes}),
     )
 
 
@@ -59,7 +88,7 @@ def document(name: Name) -> dict[str, Json]:
     app = Litestar(
         routes(Listener(name, Config())),
         dependencies={one: Provide(lambda: None, sync_to_thread=False) for one in given},
-        openapi_config=openapi_config("Sekisho"),
+        openapi_config=openapi_config("Sekisho", name),
         logging_config=None,
     )
     return completed(app.openapi_schema.to_schema())
@@ -72,7 +101,10 @@ def completed(described: Mapping[str, Json]) -> dict[str, Json]:
     refusals may give any of them, always in the one shape.
     """
     paths = {
-        path: {name: _operation(part) if name in _METHODS else part for name, part in item.items()}
+        path: {
+            name: _operation(path, part) if name in _METHODS else part
+            for name, part in item.items()
+        }
         for path, item in described["paths"].items()
     }
     return {**described, "paths": paths}
@@ -86,7 +118,7 @@ def _operation_id(
     return re.sub("[^a-z0-9]+", "_", "_".join([method.lower(), *parts]))
 
 
-def _operation(operation: Mapping[str, Json]) -> dict[str, Json]:
+def _operation(path: str, operation: Mapping[str, Json]) -> dict[str, Json]:
     answers = dict(operation["responses"])
     if "requestBody" in operation:
         answers |= {str(status): _problem(status) for status in _OF_A_BODY}
@@ -94,10 +126,13 @@ def _operation(operation: Mapping[str, Json]) -> dict[str, Json]:
         answers["400"] = _problem(HTTPStatus.BAD_REQUEST)
     if "security" not in operation:
         answers["default"] = _problem()
+        if path in _FOR_SESSIONS:
+            answers["401"] = _problem(told="The request bears no session that lives.")
+            operation = {**operation, "security": [{one: []} for one in _SESSIONS]}
     return {**operation, "responses": answers}
 
 
-def _problem(status: int | None = None) -> dict[str, Json]:
-    described = MEANINGS[status] if status else "Why it is refused."
+def _problem(status: int | None = None, told: str = "Why it is refused.") -> dict[str, Json]:
+    described = MEANINGS[status] if status else told
     content = {"application/json": {"schema": {"$ref": _PROBLEM}}}
     return {"description": described, "content": content}

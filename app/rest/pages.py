@@ -35,14 +35,24 @@ class Page:
         """Say how many there are before the page."""
         return (self.number - 1) * self.size
 
-    def headers(self, request: Request[Any, Any, Any], total: int) -> dict[str, str]:
+    def headers(
+        self, request: Request[Any, Any, Any], total: int, *asked_by: str
+    ) -> dict[str, str]:
         """Say how many there are on all pages, and where other pages are (RFC 8288).
 
         The gate has seen that the host is one of ours (SEC-102).
-        """
-        return {"x-total-count": str(total), "link": self._links(request, total)}
 
-    def _links(self, request: Request[Any, Any, Any], total: int) -> str:
+        Args:
+            request: Which asks for the page.
+            total: How many there are on all pages.
+            asked_by: The parameters of the endpoint, which links repeat, and no other.
+        """
+        given = [(name, value) for name, value in _query(request) if name in asked_by]
+        return {"x-total-count": str(total), "link": self._links(request, total, given)}
+
+    def _links(
+        self, request: Request[Any, Any, Any], total: int, given: list[tuple[str, str]]
+    ) -> str:
         last = max(1, -(-total // self.size))
         pages = (
             ("first", 1, self.number != 1 or last == 1),
@@ -50,7 +60,7 @@ class Page:
             ("next", self.number + 1, self.number < last),
             ("prev", self.number - 1, self.number > 1),
         )
-        base, given = str(request.url.with_replacements(query="", fragment="")), _query(request)
+        base = str(request.url.with_replacements(query="", fragment=""))
         return ",".join(
             f'<{base}?{self._query(given, number)}>; rel="{name}"'
             for name, number, is_there in pages
@@ -90,7 +100,6 @@ AskedPage = NamedDependency[SkipValidation[Page]]
 
 
 def _query(request: Request[Any, Any, Any]) -> list[tuple[str, str]]:
-    """Read what else a list is asked for by, to be asked again for another page."""
+    """Read what a list is asked for by."""
     text = request.scope["query_string"].decode("latin-1")
-    given = parse_qsl(text, keep_blank_values=True)
-    return [(name, value) for name, value in given if name not in ("page", "per_page")]
+    return parse_qsl(text, keep_blank_values=True)

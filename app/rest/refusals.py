@@ -7,6 +7,8 @@ from typing import Any
 from litestar.openapi import ResponseSpec
 from msgspec import Struct, field
 
+from app.rest.guards import needs
+
 SCHEME = "secret_key"
 """What the description calls a secret key in the Authorization header."""
 
@@ -63,6 +65,7 @@ def for_key(scope: str, *statuses: int) -> dict[str, Any]:
             bodies come by themselves.
     """
     return {
+        "guards": [needs(scope)],
         "security": [{SCHEME: [scope]}],
         "responses": answers(*sorted({*_ALWAYS, *statuses})),
     }

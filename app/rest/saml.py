@@ -37,7 +37,9 @@ async def begin(request: Asking, services: Services, callers: Callers) -> Respon
     flow holds that token, so the challenge must be there, as at `/thirdparty/auth`.
     """
     saml, asked = _saml(services), asked_by(request)
-    await services.rate_limits.charge("flow", address=asked.address)
+    await services.rate_limits.charge(
+        "flow", address=asked.address, actor=Actor(origin=asked.origin)
+    )
     given = query(asked, _ASKED) or {}
     domain, challenge = given.get("domain", ""), given.get("code_challenge", "")
     redirect_to = given.get("redirect_to", "")
@@ -58,7 +60,9 @@ async def begin(request: Asking, services: Services, callers: Callers) -> Respon
 async def form(request: Asking, services: Services) -> Response[Any]:
     """Show the page that posts a request, for a provider that takes no redirects (SEC-093)."""
     saml, asked = _saml(services), asked_by(request)
-    await services.rate_limits.charge("flow", address=asked.address)
+    await services.rate_limits.charge(
+        "flow", address=asked.address, actor=Actor(origin=asked.origin)
+    )
     ticket = (query(asked, _ASKED) or {}).get("ticket", "")
     try:
         page = await saml.form(ticket)
@@ -79,7 +83,9 @@ async def finish(request: Asking, services: Services, callers: Callers) -> Respo
     """Take a form with `SAMLResponse` and `RelayState`, and send the browser on (SEC-082)."""
     saml, asked = _saml(services), asked_by(request)
     given = await form_of(request, _ANSWER) or {}
-    await services.rate_limits.charge("flow", address=asked.address)
+    await services.rate_limits.charge(
+        "flow", address=asked.address, actor=Actor(origin=asked.origin)
+    )
     answer = SamlAnswer(given.get("SAMLResponse", ""), given.get("RelayState", ""))
     secrets = secrets_of(asked, callers.cookie)
     shown = replace(answer, browser_secret=secrets.of_state(answer.state))

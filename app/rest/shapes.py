@@ -143,8 +143,8 @@ class BackendEmail(Struct, frozen=True, rename="camel"):
     is_verified: bool
 
 
-class BackendUser(Struct, frozen=True, rename="camel"):
-    """A user, as a backend sees them; the private bag where its key may read it."""
+class BackendUser(Struct, frozen=True, kw_only=True, rename="camel"):
+    """A user, as a backend sees them; addresses and the private bag where its key may read them."""
 
     id: str
     username: str | None
@@ -153,7 +153,7 @@ class BackendUser(Struct, frozen=True, rename="camel"):
     family_name: str | None
     picture: str | None
     locale: str | None
-    emails: list[BackendEmail]
+    emails: list[BackendEmail] | msgspec.UnsetType = msgspec.UNSET
     public_metadata: Json
     unsafe_metadata: Json
     metadata_version: int
@@ -293,9 +293,12 @@ def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> Olde
 
 
 def backend_user(
-    account: Account, emails: Sequence[Email], bags: Bags, private: str | None
+    account: Account, emails: Sequence[Email] | None, bags: Bags, private: str | None
 ) -> BackendUser:
     """Show a user to a backend."""
+    addresses = [
+        BackendEmail(str(e.id), e.address, e.is_primary, e.is_verified) for e in emails or ()
+    ]
     return BackendUser(
         id=str(account.id),
         username=account.username,
@@ -304,7 +307,7 @@ def backend_user(
         family_name=account.family_name,
         picture=account.picture,
         locale=account.locale,
-        emails=[BackendEmail(str(e.id), e.address, e.is_primary, e.is_verified) for e in emails],
+        emails=msgspec.UNSET if emails is None else addresses,
         public_metadata=_raw(bags.public),
         unsafe_metadata=_raw(bags.unsafe),
         metadata_version=bags.version,

@@ -87,8 +87,8 @@ async def begin(request: Asking, services: Services, callers: Callers) -> Respon
     """
     asked, federation = asked_by(request), services.federation
     _see_that_errors_have_a_page(services)
-    await services.rate_limits.charge("flow", address=asked.address)
     actor, given = Actor(origin=asked.origin), query(asked, _START) or {}
+    await services.rate_limits.charge("flow", address=asked.address, actor=actor)
     try:
         if not given.get("code_challenge"):
             raise CodeChallengeInvalid(path=("code_challenge",))
@@ -128,11 +128,12 @@ async def _finished(
 ) -> Response[bytes]:
     asked = asked_by(request)
     _see_that_errors_have_a_page(services)
-    await services.rate_limits.charge("flow", address=asked.address)
+    actor = Actor(origin=asked.origin)
+    await services.rate_limits.charge("flow", address=asked.address, actor=actor)
     secrets, answer = secrets_of(asked, callers.cookie), _answer(query(asked, _ANSWER))
     secret = secrets.of_state(answer.state)
     shown = replace(answer, callback_of=provider, browser_secret=secret)
-    finished = await services.federation.finish(Actor(origin=asked.origin), shown)
+    finished = await services.federation.finish(actor, shown)
     left = [kept(secrets.without(answer.state), callers.cookie)] if finished.forgets_browser else []
     return sent_to(finished.redirect_url, HTTPStatus.TEMPORARY_REDIRECT, *left)
 
@@ -166,7 +167,9 @@ async def redeem(
     given = members(data, "token", "code_verifier")
     token = _text(given, "token")
     verifier = _text(given, "code_verifier", optional=True)
-    await services.rate_limits.charge("token_exchange", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "token_exchange", address=caller.actor.origin.address, actor=caller.actor
+    )
     issued = await services.at_once.sign_in(caller.actor, token, verifier)
     shown = SignedIn(str(issued.session.user_id))
     return Delivering(shown, callers.cookie.delivery(issued))
@@ -177,7 +180,9 @@ async def give_nonce(data: NothingData, services: Services, caller: Caller) -> N
     """Give the nonce that an ID token for `/thirdparty/id_token` has to hold, plain or hashed."""
     members(data)
     _see_that_one_is_on(services)
-    await services.rate_limits.charge("flow", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "flow", address=caller.actor.origin.address, actor=caller.actor
+    )
     made = await services.federation.id_token_nonce()
     return Nonce(made, int(LIFETIME.total_seconds()))
 
@@ -193,7 +198,9 @@ async def accept_id_token(data: IdTokenData, services: Services, caller: Caller)
     provider, id_token = _text(given, "provider"), _text(given, "id_token")
     nonce, verifier = _text(given, "nonce"), _text(given, "code_verifier")
     _see_that_one_is_on(services)
-    await services.rate_limits.charge("token_exchange", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "token_exchange", address=caller.actor.origin.address, actor=caller.actor
+    )
     token = await services.federation.accept_id_token(
         caller.actor, provider, id_token, nonce, verifier
     )

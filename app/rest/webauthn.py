@@ -64,7 +64,9 @@ async def related_origins(services: Services) -> dict[str, list[str]]:
 async def begin_registration(data: KindData, services: Services, caller: Caller) -> dict[str, Json]:
     """Give the options for `navigator.credentials.create`. Needs a session."""
     session_id, kind = _recent(services, caller), _kind(data)
-    await services.rate_limits.charge("ceremony", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "ceremony", address=caller.actor.origin.address, actor=caller.actor
+    )
     person = await _person(services, caller)
     options: dict[str, Json] = await services.passkeys.begin_registration(
         person, kind, bound_to=session_id
@@ -78,7 +80,9 @@ async def finish_registration(
 ) -> WebauthnCredential:
     """Keep the credential that the browser has made. Needs the session that began."""
     session_id, response = _recent(services, caller), read_registration(data)
-    await services.rate_limits.charge("passkey", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "passkey", address=caller.actor.origin.address, actor=caller.actor
+    )
     outcome = await services.self_service.finish_passkey(_me(caller), response, session_id)
     if isinstance(outcome, Refused):
         raise outcome.error
@@ -92,7 +96,9 @@ async def begin_login(data: NothingData, services: Services, caller: Caller) -> 
     No second factor can follow here, so the passkey has to be both: the user must be verified.
     """
     members(data)
-    await services.rate_limits.charge("ceremony", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "ceremony", address=caller.actor.origin.address, actor=caller.actor
+    )
     options: dict[str, Json] = await services.passkeys.begin_login(both_factors=True)
     return options
 
@@ -103,7 +109,9 @@ async def finish_login(
 ) -> Response[LoggedIn]:
     """Begin a session for who has the passkey, in place of the one this request bears (SEC-026)."""
     actor, response = Actor(origin=caller.actor.origin), read_assertion(data)
-    await services.rate_limits.charge("passkey", address=caller.actor.origin.address)
+    await services.rate_limits.charge(
+        "passkey", address=caller.actor.origin.address, actor=caller.actor
+    )
     outcome = await services.passkeys.finish_login(actor, response)
     if isinstance(outcome, Refused):
         raise outcome.error

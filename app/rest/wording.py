@@ -7,7 +7,7 @@ from typing import Any
 from litestar import Request, Response
 
 from app.credentials.errors import PasskeyNotFound
-from app.errors import IdentityError
+from app.errors import IdentityError, NotFound
 from app.rest.errors import refused
 from app.users import (
     EmailInvalid,
@@ -18,10 +18,9 @@ from app.users import (
     UsernameInvalid,
     UsernameTaken,
 )
-from app.users.errors import EmailNotFound, UserNotFound
+from app.users.errors import EmailNotFound
 
 _WORDS: Mapping[type[IdentityError], str] = {
-    UserNotFound: "user not found",
     EmailNotFound: "email with id '{email_id}' was not found",
     PasskeyNotFound: "webauthn credential not found",
     UserExists: "user already exists",
@@ -46,5 +45,7 @@ def as_a_bad_request(request: Request[Any, Any, Any], error: IdentityError) -> R
 
 def _words(request: Request[Any, Any, Any], error: IdentityError) -> str | None:
     """Fill the ids of the path into the words; an endpoint has seen that they are ids."""
+    if isinstance(error, NotFound) and error.path == ("user_id",):
+        return "user not found"
     words = _WORDS.get(type(error))
     return None if words is None else words.format(**request.path_params)

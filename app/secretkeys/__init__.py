@@ -1,5 +1,6 @@
 """Secret keys: how backends prove who they are."""
 
+from app.secretkeys.refusals import KeyRefusals
 from app.secretkeys.service import (
     NewSecretKey,
     ScopesInvalid,
@@ -8,4 +9,11 @@ from app.secretkeys.service import (
     SecretKeys,
 )
 
-__all__ = ["NewSecretKey", "ScopesInvalid", "SecretKey", "SecretKeyNotFound", "SecretKeys"]
+__all__ = [
+    "KeyRefusals",
+    "NewSecretKey",
+    "ScopesInvalid",
+    "SecretKey",
+    "SecretKeyNotFound",
+    "SecretKeys",
+]

@@ -1,17 +1,18 @@
 """Secret keys: made, shown once, checked, rotated, revoked."""
 
 import hmac
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from uuid import UUID
 
-from app.access import ALL_SCOPES, SCOPES, Actor, SecretKeyPrincipal, covers
+from app.access import ALL_SCOPES, SCOPES, SYSTEM, Actor, Origin, SecretKeyPrincipal, covers
 from app.audit import AuditLog
 from app.clock import Clock
 from app.errors import Invalid, NotFound, ScopeMissing
 from app.ids import new_id
 from app.persistence import Row, fetch, fetch_row, transaction
 from app.secretkeys import secret
+from app.secretkeys.refusals import KeyRefusals, Reason
 from app.secretkeys.tables import SecretKeyRow
 from app.text import is_printable
 
@@ -75,23 +76,33 @@ class NewSecretKey:
 class SecretKeys:
     """The keys of this deployment; a key manages those whose scopes it covers (SEC-015)."""
 
+    refusals: KeyRefusals
     audit: AuditLog
     clock: Clock
 
-    async def authenticate(self, text: str) -> SecretKeyPrincipal | None:
-        """Give the key that *text* is, or None: malformed, unknown, wrong, revoked or expired."""
+    async def authenticate(
+        self, text: str, origin: Origin = SYSTEM.origin
+    ) -> SecretKeyPrincipal | None:
+        """Give the key that *text* is, or None: malformed, unknown, wrong, revoked or expired.
+
+        Args:
+            text: What was shown.
+            origin: Who has shown it, for the record of a refusal (SEC-118).
+        """
         prefix = secret.prefix_of(text)
         if prefix is None:
+            await self.refusals.note_key(origin, "malformed")
             return None
         row = await fetch_row(_FIND, prefix)
         stored = row["digest"] if row else _NO_DIGEST
-        if not hmac.compare_digest(stored, secret.digest(text)) or row is None:
-            return None
-        key = _key(row)
-        if not self._is_live(key):
+        is_right = hmac.compare_digest(stored, secret.digest(text))
+        key = None if row is None else _key(row)
+        if key is None or not is_right or not self._is_live(key):
+            found = None if key is None else key.id
+            await self.refusals.note_key(origin, _reason(key, is_right=is_right), found)
             return None
         await self._note_use(key)
-        return SecretKeyPrincipal(key.id, frozenset(key.scopes))
+        return SecretKeyPrincipal(key.id, frozenset(key.scopes), key.expires_at)
 
     async def create(
         self, actor: Actor, new: NewSecretKey, grantor: SecretKeyPrincipal | None
@@ -100,18 +111,23 @@ class SecretKeys:
 
         Args:
             actor: On whose behalf; the audit record names it.
-            new: The key to make.
+            new: The key to make; where it names no end it gets that of the key that grants.
             grantor: The key that grants, or None for the operator.
 
         Raises:
-            ScopesInvalid, KeyTextInvalid: It cannot be made like this.
+            ScopesInvalid, KeyTextInvalid: It cannot be made like this, or would end later than the
+                key that makes it.
             ScopeMissing: It would be wider than the key that makes it (SEC-015).
         """
         _check(new, self.clock())
         if grantor is not None and not covers(grantor.scopes, new.scopes):
             raise ScopeMissing(new.scopes)
+        ends = _earlier(new.expires_at, grantor)
+        if new.expires_at not in {None, ends}:
+            message = "The key may end no later than the one that makes it."
+            raise KeyTextInvalid(message, path=("expires_at",))
         async with transaction():
-            key, made = await self._insert(new)
+            key, made = await self._insert(replace(new, expires_at=ends))
             details = {"name": key.name, "prefix": key.prefix, "scopes": list(key.scopes)}
             await self.audit.record("secret_key_created", actor, subject=key.id, details=details)
         return key, made
@@ -124,6 +140,8 @@ class SecretKeys:
         grantor: SecretKeyPrincipal | None,
     ) -> tuple[SecretKey, str]:
         """Make a key like an old one, which ends after *grace* (SEC-014).
+
+        The new one ends no later than the key of the caller (SEC-015).
 
         Raises:
             SecretKeyNotFound: There is no such live key, or it is wider than the caller's.
@@ -140,7 +158,8 @@ class SecretKeys:
             await SecretKeyRow.update({SecretKeyRow.expires_at: ends}).where(
                 SecretKeyRow.id == key_id
             )
-            key, made = await self._insert(NewSecretKey(old.name, old.scopes, old.expires_at))
+            like = NewSecretKey(old.name, old.scopes, _earlier(old.expires_at, grantor))
+            key, made = await self._insert(like)
             details = {"old": str(key_id), "prefix": key.prefix, "ends": ends.isoformat()}
             await self.audit.record("secret_key_rotated", actor, subject=key.id, details=details)
         return key, made
@@ -216,6 +235,20 @@ def _check(new: NewSecretKey, now: datetime) -> None:
         raise KeyTextInvalid(f"A name has 1 to {MAX_NAME} characters.", path=("name",))
     if new.expires_at is not None and new.expires_at <= now:
         raise KeyTextInvalid("The expiry must lie in the future.", path=("expires_at",))
+
+
+def _earlier(at: datetime | None, grantor: SecretKeyPrincipal | None) -> datetime | None:
+    """Give the earlier of an end and that of the key that grants, where there are any."""
+    end = None if grantor is None else grantor.expires_at
+    return min((one for one in (at, end) if one is not None), default=None)
+
+
+def _reason(key: SecretKey | None, *, is_right: bool) -> Reason:
+    if key is None:
+        return "unknown"
+    if not is_right:
+        return "wrong"
+    return "expired" if key.revoked_at is None else "revoked"
 
 
 def _key(row: Row) -> SecretKey:

@@ -1,6 +1,7 @@
 """Self-service: what signed-in users change of their own account, whichever face they use.
 
-What a backend changes of their credentials stands beside it, made of the same parts.
+What a backend changes of their credentials, addresses and names stands beside it, made of the same
+parts.
 """
 
 from app.selfservice.errors import (
@@ -11,6 +12,7 @@ from app.selfservice.errors import (
 )
 from app.selfservice.holdings import Holdings
 from app.selfservice.managed import ManagedCredentials
+from app.selfservice.managed_names import ManagedNames
 from app.selfservice.notices import Addressee, Notice, Notices
 from app.selfservice.service import Oneself, SelfService
 
@@ -20,6 +22,7 @@ __all__ = [
     "Holdings",
     "LastWayIn",
     "ManagedCredentials",
+    "ManagedNames",
     "Notice",
     "Notices",
     "Oneself",

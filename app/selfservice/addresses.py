@@ -98,7 +98,11 @@ class Addresses:
 
     async def _take(self, me: Oneself, operation: Operation, account: str) -> None:
         await self.rate_limits.charge(
-            operation, account=account, address=me.actor.origin.address, known_browser=True
+            operation,
+            account=account,
+            address=me.actor.origin.address,
+            known_browser=True,
+            actor=me.actor,
         )
 
 

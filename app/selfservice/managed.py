@@ -21,7 +21,7 @@ from app.selfservice.holdings import Holdings
 from app.selfservice.notices import Addressee, Notice, Notices
 from app.selfservice.service import SelfService, credential_of
 from app.sessions import Sessions
-from app.users.errors import UserNotFound
+from app.users.errors import IdentifierMissing, UserNotFound
 from app.webhooks import Events
 
 _LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
@@ -131,11 +131,16 @@ class ManagedCredentials:
         Raises:
             UserNotFound: There is no such user.
             IdentityNotFound: The user has no such identity.
+            IdentifierMissing: It is all that says who the user is: there is no other identity, no
+                address and no user name.
         """
         federation = self.self_service.federation
         async with transaction():
             held = await self._locked(user_id)
             identity = await federation.disconnect(actor, user_id, identity_id)
+            is_named = held.emails or held.account.username
+            if not is_named and not (await federation.identities_of([user_id]))[user_id]:
+                raise IdentifierMissing(path=("identity_id",))
             await self._end_all(actor, user_id)
             provider = federation.provider(identity.provider)
             name = provider.display_name if provider else identity.provider

@@ -24,6 +24,10 @@ _SUMMARY = re.compile(r'\s*(\w+)(?:(?:(?<=UPDATE)|.*?\b(?:FROM|INTO))\s+"?(\w+))
 _SYSTEMS = {"postgres": "postgresql"}
 
 
+class NoFailure(Exception):  # no error: it is a way out of a block
+    """What is raised to leave a block, and not since something has failed; no span says it did."""
+
+
 class Span(Protocol):
     """A span that is recorded."""
 
@@ -94,7 +98,7 @@ class Part:
 
     def end(self, error: type[BaseException] | None = None) -> None:
         """End the span where no block does, with the kind of what was raised."""
-        if error is not None:
+        if error is not None and not issubclass(error, NoFailure):
             self._span.fail(error.__name__)
         self._span.end()
 

@@ -2,7 +2,7 @@
 
 from app.templates.caps import caps_of
 from app.templates.errors import ClaimsNotAnObject, ClaimsTooLong
-from app.templates.service import ClaimTemplates, Excess, Template
+from app.templates.service import ClaimTemplates, Excess, Template, fault_of_size
 from app.templates.subject import (
     SUBJECT_COLUMNS,
     SUBJECT_JOINS,
@@ -22,5 +22,6 @@ __all__ = [
     "Subject",
     "Template",
     "caps_of",
+    "fault_of_size",
     "subject_of",
 ]

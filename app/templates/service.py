@@ -189,10 +189,9 @@ class ClaimTemplates:
         for fault in sorted_.refused:
             extra = {"claim": ".".join(fault.path), "reason": fault.reason}
             _log.warning("configured claim refused", extra=extra)
-        try:
-            self._check_size(sorted_.claims)
-        except (ClaimsTooLarge, TemplateSyntaxError) as error:
-            _log.warning("configured claims may not fit", extra={"reason": error.message})
+        reason = fault_of_size(self.config, self.caps)
+        if reason is not None:
+            _log.warning("configured claims may not fit", extra={"reason": reason})
 
     def _rendered(self, subject: Subject, limit: int | None) -> Rendered:
         """Fill the template in, or remember what came of it where that is not so simple."""
@@ -242,6 +241,15 @@ class ClaimTemplates:
     async def _record(self, actor: Actor, claims: Mapping[str, Any]) -> None:
         """Name the claims; what stands in their templates is nobody's to read in a record."""
         await self.audit.record("jwt_template_updated", actor, details={"claims": sorted(claims)})
+
+
+def fault_of_size(config: sections.JwtTemplate, caps: Caps) -> str | None:
+    """Say why configured claims may not fit, None where they do; a token goes without some."""
+    try:
+        check_claims(sort_out(config.claims).claims, caps=caps, budget=config.budget or None)
+    except (ClaimsTooLarge, TemplateSyntaxError) as error:
+        return error.message
+    return None
 
 
 def _checked(claims: Json) -> str:

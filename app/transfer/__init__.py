@@ -8,6 +8,7 @@ from app.transfer.generating import made_up
 from app.transfer.importing import Importer, OnConflict, Outcome, Wishes, collect_seldom
 from app.transfer.reading import Format
 from app.transfer.schemas import schema_of
+from app.transfer.updating import Updating
 
 __all__ = [
     "Conversion",
@@ -22,6 +23,7 @@ __all__ = [
     "OnConflict",
     "Outcome",
     "Problem",
+    "Updating",
     "Wishes",
     "collect_seldom",
     "made_up",

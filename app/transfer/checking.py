@@ -37,13 +37,22 @@ from app.transfer.records import (
 )
 from app.transfer.rows import Prepared, Row
 from app.users import ProfileChanges
-from app.users.accounts import PROFILE, address_key
+from app.users.accounts import PROFILE, address_key, check_id
 from app.users.errors import IdentifierMissing, PrimaryEmailWrong
 
 MAX_NAME = 100
 MOST_TEXT = 255
+MOST_EMAILS = 100
+"""Addresses of one entry, unless the configuration allows users more."""
+
 _MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn §4
 _MAX_WORD = 64
+_MOST_WORDS = 16  # of a list of transports or methods
+_MOST_CLAIMS = 64 * 1024  # bytes
+_MOST_CREDENTIALS = 200  # passkeys and security keys: 100 of each, in any configuration
+_MOST_IDENTITIES = 1_000  # nothing else bounds them
+_MOST_SESSIONS = 100  # as with addresses
+_MOST_CODES = _MOST_DEVICES = 100
 _EMPTY = "{}"
 _BAGS = (
     (Bag.PUBLIC, "public_metadata", "public_bag"),
@@ -79,7 +88,7 @@ class Checking:
         record: UserRecord | None = None
         try:
             record = self._read(entry.raw, kind)
-            return self._prepared(entry.number, record)
+            return self._prepared(entry.number, record, kind)
         except IdentityError as error:
             found = None if record is None else record.id
             return Problem(entry.number, found, error.code, error.message, error.path)
@@ -106,7 +115,8 @@ class Checking:
             raise EntryInvalid(str(error)) from None
         return hanko.record_of(user)
 
-    def _prepared(self, number: int, record: UserRecord) -> Prepared:
+    def _prepared(self, number: int, record: UserRecord, kind: Format) -> Prepared:
+        check_id(record.id)
         user_id = record.id or new_id()
         created, updated = self._time(record.created_at), self._time(record.updated_at)
         profile = _profile(record, self.config)
@@ -134,10 +144,11 @@ class Checking:
         }
         if record.emails:
             rows["email"] = self._emails(user_id, record.emails)
-        elif not record.username and not record.identities:
-            raise IdentifierMissing
+        elif not (record.username or record.identities or (kind == "sekisho" and record.id)):
+            raise IdentifierMissing  # but for an export: a user may have lost all of them
         self._add_credentials(rows, user_id, record)
         if record.identities:
+            _refuse_many(record.identities, "identities", _MOST_IDENTITIES)
             own = {row[0] for row in rows.get("email", ())}
             rows["identity"] = [self._identity(user_id, one, own) for one in record.identities]
         self._add_sessions(rows, user_id, record)
@@ -163,6 +174,8 @@ class Checking:
 
     def _emails(self, user_id: UUID, emails: Sequence[EmailRecord]) -> list[Row]:
         alone = len(emails) == 1
+        if not alone:
+            _refuse_many(emails, "emails", max(MOST_EMAILS, self.config.email.limit))
         if not alone and sum(email.is_primary for email in emails) != 1:
             raise PrimaryEmailWrong(path=("emails",))
         longest = self.config.email.max_length
@@ -185,12 +198,14 @@ class Checking:
             values = (password.hash, password.imported, self._time(password.changed_at))
             rows["user_password"] = [(user_id, password.id or new_id(), *values)]
         if record.webauthn_credentials:
+            _refuse_many(record.webauthn_credentials, "webauthn_credentials", _MOST_CREDENTIALS)
             found = [self._credential(user_id, one) for one in record.webauthn_credentials]
             _refuse_twice([row[2] for row in found], "webauthn_credentials")
             rows["webauthn_credential"] = found
         if record.totp is not None:
             rows["user_totp"] = [self._totp(user_id, record.totp)]
         if record.recovery_codes:
+            _refuse_many(record.recovery_codes, "recovery_codes", _MOST_CODES)
             rows["user_recovery_code"] = [
                 (code.digest, user_id, self._time(code.created_at))
                 for code in record.recovery_codes
@@ -256,6 +271,9 @@ class Checking:
 
     def _add_sessions(self, rows: dict[str, list[Row]], user_id: UUID, record: UserRecord) -> None:
         if record.sessions:
+            _refuse_many(
+                record.sessions, "sessions", max(_MOST_SESSIONS, self.config.session.limit)
+            )
             rows["user_session"] = [
                 (
                     one.id,
@@ -265,14 +283,13 @@ class Checking:
                     *(self._time(at) for at in (one.created_at, one.last_used_at, one.expires_at)),
                     one.refresh_count,
                     None if one.refreshed_at is None else self._time(one.refreshed_at),
-                    strictjson.encode([_word(way, "amr", 32) for way in one.amr])
-                    if one.amr
-                    else None,
+                    _methods(one.amr) if one.amr else None,
                     one.is_remembered,
                 )
                 for one in record.sessions
             ]
         if record.trusted_devices:
+            _refuse_many(record.trusted_devices, "trusted_devices", _MOST_DEVICES)
             rows["trusted_device"] = [
                 (
                     one.id,
@@ -330,7 +347,7 @@ def _claims(raw: bytes) -> str:
     """Give the claims of an identity as they are stored.
 
     Raises:
-        EntryInvalid: They are no JSON object that a database keeps.
+        EntryInvalid: They are no JSON object that a database keeps, or too many.
     """
     try:
         value = strictjson.parse(raw)
@@ -338,7 +355,11 @@ def _claims(raw: bytes) -> str:
         value = None
     if not isinstance(value, dict) or b"\\u0000" in raw:
         raise EntryInvalid("The claims of an identity are no JSON object.", path=("identities",))
-    return strictjson.encode(value)
+    written = strictjson.encode(value)
+    if len(written.encode()) > _MOST_CLAIMS:
+        message = f"The claims of an identity have more than {_MOST_CLAIMS} bytes."
+        raise EntryInvalid(message, path=("identities", "claims"))
+    return written
 
 
 def _check_credential(found: CredentialRecord) -> None:
@@ -355,6 +376,7 @@ def _check_credential(found: CredentialRecord) -> None:
         raise EntryInvalid(
             "The id and the public key of a passkey are base64url without padding.", path=path
         )
+    _refuse_many(found.transports, "transports", _MOST_WORDS)
     for word in (found.attestation_type, *found.transports):
         _word(word, "webauthn_credentials", _MAX_WORD)
     _refuse_twice(list(found.transports), "webauthn_credentials")
@@ -371,10 +393,21 @@ def _word(text: str, name: str, most: int) -> str:
     return text
 
 
+def _methods(amr: Sequence[str]) -> str:
+    """Write how somebody has signed in."""
+    _refuse_many(amr, "amr", _MOST_WORDS)
+    return strictjson.encode([_word(way, "amr", 32) for way in amr])
+
+
 def _shown(text: str | None) -> str | None:
     if text is not None and not is_storable(text):
         raise EntryInvalid("A text holds what no database keeps.", path=("user_agent",))
     return text
+
+
+def _refuse_many(values: Sequence[object], name: str, most: int) -> None:
+    if len(values) > most:
+        raise EntryInvalid(f"There are more than {most} {name.replace('_', ' ')}.", path=(name,))
 
 
 def _refuse_twice(values: Sequence[str], name: str) -> None:

@@ -31,8 +31,8 @@ from app.transfer.rows import COLUMNS
 
 _PAGE = 1_000
 _COUNT = "SELECT count(*) AS users FROM app_user"
-_USERS = f"SELECT {COLUMNS['app_user']} FROM app_user WHERE id > $1 ORDER BY id LIMIT $2"
-_BEFORE_ALL = UUID(int=0)
+_FIRST = f"SELECT {COLUMNS['app_user']} FROM app_user ORDER BY id LIMIT $1"
+_NEXT = f"SELECT {COLUMNS['app_user']} FROM app_user WHERE id > $1 ORDER BY id LIMIT $2"
 _OPTIONAL = ("user_session", "trusted_device")
 _NOTHING: Mapping[str, Any] = {}
 _encoder = msgspec.json.Encoder()
@@ -67,12 +67,13 @@ class Exporter:
             mark = self.seal_mark.digest(FORMAT)
             header = Header(format=FORMAT, version=VERSION, users=users, sealed_under=mark)
             await write(_encoder.encode(header) + b"\n", 0, users)
-            written, last = 0, _BEFORE_ALL
-            while page := await fetch(_USERS, last, _PAGE):
+            written, page = 0, await fetch(_FIRST, _PAGE)
+            while page:
                 last = page[-1]["id"]
                 found = await _belongings(page[0]["id"], last, with_sessions=with_sessions)
                 written += len(page)
                 await write(b"".join(_lines(page, found)), written, users)
+                page = await fetch(_NEXT, last, _PAGE)
         return users
 
 

@@ -15,13 +15,13 @@ from app.credentials.totp import Totp
 from app.errors import IdentityError
 from app.keyedhash import KeyedHash
 from app.persistence import NotUnique, copy_rows, fetch, savepoint, speaks, transaction
-from app.transfer import updating
 from app.transfer.checking import Checking, Problem, problem_of
 from app.transfer.conflicts import Conflict, conflicts_of, retired_among
 from app.transfer.errors import EntryTaken, FileRefused
 from app.transfer.reading import Format, Reading, Source
 from app.transfer.records import FORMAT, Header
 from app.transfer.rows import COLUMNS, Prepared, Row, names
+from app.transfer.updating import Updating
 from app.users.errors import UserExists
 
 OnConflict = Literal["fail", "skip", "update"]
@@ -94,6 +94,7 @@ class Importer:
     config: Config
     totp: Totp
     seal_mark: KeyedHash
+    updating: Updating
     audit: AuditLog
     clock: Clock
 
@@ -109,7 +110,8 @@ class Importer:
         """Import a file.
 
         It is read once and never held: memory does not grow with it. Users come in by COPY where
-        there is PostgreSQL. Neither mail nor events tell of it; the audit log has one record.
+        there is PostgreSQL. No mail tells of it, and of events those alone of sessions that end;
+        the audit log has one record of it, and one of each user who is changed.
 
         Args:
             actor: On whose behalf; the audit record names it.
@@ -124,7 +126,7 @@ class Importer:
         """
         reading = Reading(source)
         self._check_seal(reading.header)
-        run = _Run(self, reading, wishes, on_problem, on_progress)
+        run = _Run(self, actor, reading, wishes, (on_problem, on_progress))
         if wishes.is_whole or wishes.is_trial:
             await self._as_one(actor, run)
         else:
@@ -174,18 +176,19 @@ class _Run:
     def __init__(
         self,
         importer: Importer,
+        actor: Actor,
         reading: Reading,
         wishes: Wishes,
-        on_problem: OnProblem,
-        on_progress: OnProgress,
+        told: tuple[OnProblem, OnProgress],
     ) -> None:
+        self._actor, self._updating = actor, importer.updating
         self._reading = reading
         config = importer.config
         caps = config.user_metadata.caps()
         self._checking = Checking(config, caps, importer.totp, importer.clock())
         self.wishes = wishes
         self.outcome = Outcome(reading.format, unknown_fields=self._checking.unknown_fields)
-        self._on_problem, self._on_progress = on_problem, on_progress
+        self._on_problem, self._on_progress = told
         self._expects_conflicts = False
 
     async def batches(self) -> None:
@@ -276,7 +279,7 @@ class _Run:
             return
         try:
             async with savepoint():
-                await updating.update(target, prepared)
+                await self._updating.update(self._actor, target, prepared)
         except NotUnique:
             error = next((c.error for c in conflicts if c.owner != target), EntryTaken())
             self._refuse(problem_of(prepared, error))

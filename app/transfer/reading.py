@@ -53,10 +53,10 @@ class Reading:
         self._held = b""
         self.bytes_read = 0
         self.header: Header | None = None
-        while not self._held.lstrip(_SPACE):
+        while not self._held:
             if not self._more():
                 raise FileRefused("The file is empty.")
-        self._held = self._held.lstrip(_SPACE)
+            self._held = self._held.lstrip(_SPACE)
         self.format: Format = "hanko" if self._held.startswith(b"[") else "sekisho"
         if self.format == "sekisho":
             self.header = _header(self._line() or b"")
@@ -132,6 +132,7 @@ class Reading:
     def _next(self, expected: bytes, number: int) -> bytes:
         """Skip spaces and see what stands next, without taking it."""
         while not (found := self._held.lstrip(_SPACE)):
+            self._held = b""
             if not self._more():
                 raise FileRefused(f"The file breaks off behind entry {number}.")
         self._held = found

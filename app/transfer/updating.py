@@ -1,9 +1,15 @@
 """Changes a user whom an entry is about: what it names takes the place of what there was."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from app.access import Actor
+from app.audit import AuditLog
+from app.credentials.trusted_devices import TrustedDevices
 from app.persistence import copy_rows, fetch
+from app.sessions import Sessions
 from app.transfer.rows import CREDENTIALS, Prepared, Row, names
 from app.users import raise_stamp
 from app.users.errors import UserNotFound
@@ -34,10 +40,6 @@ _EMAIL = """
 UPDATE email SET address = $2, is_primary = $3, is_verified = $4, updated_at = $5 WHERE id = $1
 """
 _FORGET_EMAIL = "DELETE FROM email WHERE id = $1"
-_END_SESSIONS = (
-    "DELETE FROM user_session WHERE user_id = $1",
-    "DELETE FROM trusted_device WHERE user_id = $1",
-)
 _REPLACED = (
     "user_password",
     "webauthn_credential",
@@ -47,35 +49,72 @@ _REPLACED = (
     "user_session",
     "trusted_device",
 )
+_FIELDS = {
+    **{name: name for name in _PROFILE_COLUMNS if name != "username_key"},
+    "public_bag": "public_metadata",
+    "private_bag": "private_metadata",
+    "unsafe_bag": "unsafe_metadata",
+    "email": "emails",
+    "user_password": "password",
+    "webauthn_credential": "webauthn_credentials",
+    "user_totp": "totp",
+    "user_recovery_code": "recovery_codes",
+    "identity": "identities",
+    "user_session": "sessions",
+    "trusted_device": "trusted_devices",
+}
+"""Columns and tables that an update writes, as the file calls them."""
 
 
-async def update(user_id: UUID, prepared: Prepared) -> None:
-    """Give a user what an entry names; what it leaves out stays.
+@dataclass(frozen=True, slots=True)
+class Updating:
+    """Changes users who are there already."""
 
-    A new password, passkey or app ends every session and every trust in a browser (SEC-027,
-    SEC-059), but for those that the entry brings along.
+    sessions: Sessions
+    devices: TrustedDevices
+    audit: AuditLog
 
-    Raises:
-        UserNotFound: The user has been deleted meanwhile.
-        NotUnique: Something of the entry is another user's.
-    """
-    if not await fetch(_LOCK, user_id):
-        raise UserNotFound
-    rows = {name: _owned(name, some, user_id) for name, some in prepared.rows.items()}
-    given = prepared.given
-    updated_at = rows["app_user"][0][names("app_user").index("updated_at")]
+    async def update(self, actor: Actor, user_id: UUID, prepared: Prepared) -> None:
+        """Give a user what an entry names; what it leaves out stays.
+
+        A new password, passkey or app ends every session and every trust in a browser (SEC-027,
+        SEC-059); those that the entry brings along take their place. The audit log has a record of
+        each user (SEC-118).
+
+        Raises:
+            UserNotFound: The user has been deleted meanwhile.
+            NotUnique: Something of the entry is another user's.
+        """
+        if not await fetch(_LOCK, user_id):
+            raise UserNotFound
+        await self._end(actor, user_id, prepared)
+        rows = {name: _owned(name, some, user_id) for name, some in prepared.rows.items()}
+        await _write_account(user_id, prepared.given, rows["app_user"][0])
+        moved = await _update_emails(user_id, rows.get("email", []))
+        for table in _REPLACED:
+            if table in rows:
+                await fetch(f"DELETE FROM {table} WHERE user_id = $1", user_id)
+                await copy_rows(table, names(table), _with_emails(table, rows[table], moved))
+        fields = {_FIELDS[name] for name in (*prepared.given, *prepared.rows) if name in _FIELDS}
+        details = {"context": "import", "fields": sorted(fields)}
+        await self.audit.record("user_updated", actor, subject=user_id, details=details)
+
+    async def _end(self, actor: Actor, user_id: UUID, prepared: Prepared) -> None:
+        """End what credentials that are gone have opened, and what others take the place of."""
+        is_doubtful = not CREDENTIALS.isdisjoint(prepared.rows)
+        if is_doubtful or "user_session" in prepared.rows:
+            await self.sessions.end_all(actor, user_id)
+        if is_doubtful or "trusted_device" in prepared.rows:
+            await self.devices.forget_all(actor, user_id)
+
+
+async def _write_account(user_id: UUID, given: Mapping[str, Any], row: Row) -> None:
+    """Change the profile and the bags."""
+    updated_at = row[names("app_user").index("updated_at")]
     await fetch(_PROFILE, user_id, *(given.get(name) for name in _PROFILE_COLUMNS), updated_at)
     if any(name in given for name in _BAG_COLUMNS):
         await fetch(_BAGS, user_id, *(given.get(name) for name in _BAG_COLUMNS))
     await raise_stamp(user_id)
-    moved = await _update_emails(user_id, rows.pop("email", []))
-    if CREDENTIALS & rows.keys():
-        for sql in _END_SESSIONS:
-            await fetch(sql, user_id)
-    for table in _REPLACED:
-        if table in rows:
-            await fetch(f"DELETE FROM {table} WHERE user_id = $1", user_id)
-            await copy_rows(table, names(table), _with_emails(table, rows[table], moved))
 
 
 async def _update_emails(user_id: UUID, rows: list[Row]) -> dict[UUID, UUID]:

@@ -10,7 +10,13 @@ from uuid import UUID
 from app.config.sections import Username
 from app.metadata import UNSET, BagChanges, Unset
 from app.text import email_key, is_printable, username_key
-from app.users.errors import EmailInvalid, PictureInvalid, TextInvalid, UsernameInvalid
+from app.users.errors import (
+    EmailInvalid,
+    PictureInvalid,
+    TextInvalid,
+    UserIdInvalid,
+    UsernameInvalid,
+)
 
 MAX_TEXT = 255
 MAX_PICTURE = 2048
@@ -93,6 +99,16 @@ class NewUser:
     profile: ProfileChanges = field(default_factory=ProfileChanges)
     bags: BagChanges = field(default_factory=BagChanges)
     created_at: datetime | None = None
+
+
+def check_id(given: UUID | None) -> None:
+    """See that an id that a user is given can be one.
+
+    Raises:
+        UserIdInvalid: It is the nil UUID, which stands for nobody.
+    """
+    if given is not None and not given.int:
+        raise UserIdInvalid(path=("id",))
 
 
 def username_columns(username: str | None, rules: Username) -> dict[str, str | None]:

@@ -28,6 +28,13 @@ class UserExists(Conflict):
     message = "A user with this id exists or has existed."
 
 
+class UserIdInvalid(Invalid):
+    """The nil UUID names nobody."""
+
+    code = "user_id_invalid"
+    message = "The nil UUID cannot be the id of a user."
+
+
 class EmailTaken(Conflict):
     """Another account has the address, or this one has it already."""
 

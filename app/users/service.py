@@ -34,6 +34,7 @@ from app.users.accounts import (
     NewUser,
     ProfileChanges,
     address_key,
+    check_id,
 )
 from app.users.errors import (
     EmailIsPrimary,
@@ -176,16 +177,21 @@ class Users:
                 needs neither an address nor a user name.
 
         Raises:
+            UserIdInvalid: Its id is the nil UUID.
             IdentifierMissing: It has neither an address nor a user name.
             PrimaryEmailWrong: More than one address is primary, or none of several.
+            EmailLimitReached: It has more addresses than are allowed (SEC-098).
             EmailInvalid, UsernameInvalid, TextInvalid, PictureInvalid: A value breaks its rule.
             UserExists, EmailTaken, UsernameTaken: Somebody has it.
             MetadataRefused: A bag may not hold what it is given.
         """
+        check_id(new.id)
         columns = new.profile.checked(self.usernames)
         emails = _with_primary(new.emails)
         if not emails and not columns.get("username") and not is_addressed_otherwise:
             raise IdentifierMissing
+        if len(emails) > max(self.emails.limit, 1):
+            raise EmailLimitReached(path=("emails",))
         now = self.clock()
         user_id = new.id or new_id()
         async with transaction(), savepoint():  # who is refused may go on in the transaction

@@ -1,6 +1,6 @@
 """One attempt to tell a hook: the token, the headers, the request (SEC-110, SEC-111)."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from typing import Any
 from urllib.parse import urlsplit
@@ -13,7 +13,7 @@ from app.clock import Clock
 from app.config.sections import Config
 from app.errors import IdentityError
 from app.keys import Sealer, SigningKeys
-from app.outbound import AddressRefused, Limits, Outbound, Reach
+from app.outbound import AddressRefused, Limits, LookUps, Outbound, Reach
 from app.outbound.transport import Resolve
 from app.webhooks import signatures
 from app.webhooks.deliveries import KeptEvent, Outcome
@@ -26,6 +26,9 @@ TYPE = "webhook+jwt"
 SUBJECT = "hanko webhooks"
 LIFETIME = timedelta(minutes=5)
 LIMITS = Limits(seconds=10.0, size=64 * 1024)
+PING_LIMITS = replace(LIMITS, seconds=8.0)
+"""Of an attempt that somebody waits for: it is over before their own request is (SEC-125)."""
+
 _NEVER = float("inf")
 
 
@@ -35,7 +38,7 @@ class Courier:
 
     Attributes:
         reach: Which addresses may be called.
-        resolve: Gives the addresses of a name, in place of the system.
+        resolve: Gives the addresses of a name; callbacks share their look-ups with nothing else.
     """
 
     keys: SigningKeys
@@ -44,20 +47,24 @@ class Courier:
     reach: Reach
     https_only: bool
     clock: Clock
-    resolve: Resolve | None = None
+    resolve: Resolve
 
     @classmethod
     def of(cls, config: Config, keys: SigningKeys, sealer: Sealer, clock: Clock) -> "Courier":
         """Build it from the configuration: in development this machine may be called."""
         reach = Reach.of(config.outbound.allowed_networks, local=not config.is_production)
-        return cls(keys, sealer, config.session.issuer, reach, config.is_production, clock)
+        issuer, ask = config.session.issuer, LookUps().resolve
+        return cls(keys, sealer, issuer, reach, config.is_production, clock, ask)
 
-    async def attempt(self, target: Target, event: KeptEvent | None) -> Outcome:
+    async def attempt(
+        self, target: Target, event: KeptEvent | None, limits: Limits | None = None
+    ) -> Outcome:
         """Try once to tell a hook of an event.
 
         Args:
             target: The hook.
             event: The event; None where it is kept no longer.
+            limits: What it may take, if less than usual.
 
         Raises:
             SignerUnavailable, DatabaseUnavailable: It could not be tried.
@@ -70,7 +77,8 @@ class Courier:
             return Outcome("unreadable")
         if _ends(event, data) <= self.clock().timestamp():
             return Outcome("expired")
-        return await self._post(target, event, await self._body(target, event, data))
+        body = await self._body(target, event, data)
+        return await self._post(target, event, body, limits or LIMITS)
 
     async def _body(self, target: Target, event: KeptEvent, data: str) -> bytes:
         now = self.clock()
@@ -89,14 +97,14 @@ class Courier:
         token = await self.keys.sign(claims, typ=TYPE)
         return strictjson.encode_bytes({"token": token, "event": event.name})
 
-    async def _post(self, target: Target, event: KeptEvent, body: bytes) -> Outcome:
+    async def _post(self, target: Target, event: KeptEvent, body: bytes, limits: Limits) -> Outcome:
         if self.https_only and urlsplit(target.hook.callback).scheme != "https":
             return Outcome("address_refused")
         headers = {
             "Content-Type": "application/json",
             **signatures.headers(str(event.id), self.clock(), body, target.secrets),
         }
-        outbound = Outbound.within(self.reach, LIMITS, self.resolve)  # resolves for this attempt
+        outbound = Outbound.within(self.reach, limits, self.resolve)  # resolves for this attempt
         try:
             answer = await outbound.client.post(target.hook.callback, content=body, headers=headers)
         except AddressRefused:

@@ -17,11 +17,12 @@ from app.config.sections import Config
 from app.config.webhook_sections import SUBSCRIBABLE
 from app.ids import new_id
 from app.keys import Sealer, SigningKeys
+from app.outbound import Limits
 from app.paging import Page, PageRequest
 from app.persistence import after_commit, exclusive, fetch, fetch_row, transaction
 from app.telemetry import work
 from app.webhooks import signatures
-from app.webhooks.courier import Courier
+from app.webhooks.courier import PING_LIMITS, Courier
 from app.webhooks.deliveries import LEASE, Deliveries, Delivery, DeliveryState, Outcome, Taken
 from app.webhooks.errors import (
     DeliveryNotFound,
@@ -43,6 +44,7 @@ FAILING_FOR = timedelta(days=3)
 PING = "ping"
 """The event that tells nothing but that the hook is reached."""
 
+_MAIL = frozenset({"email", "email.send"})
 _NOTED_EVERY = timedelta(minutes=1)
 _COUNT = "SELECT count(*) AS n FROM webhook"
 _INSERT = """
@@ -160,9 +162,11 @@ class Webhooks:
             events: What is told, by the names of events or of what stands above them.
 
         Raises:
+            ScopeMissing: It would be told of mails, and the caller may not be any user (SEC-015).
             WebhookInvalid: It cannot be like this.
             WebhookLimitReached: There are as many as there may be.
         """
+        _require_mail(actor, events)
         self._check(callback, events)
         hook_id, secret, now = new_id(), signatures.generate(), self.clock()
         sealed = self.hooks.sealer.seal(secret, place(hook_id))
@@ -182,6 +186,8 @@ class Webhooks:
 
         Raises:
             WebhookNotFound, WebhookConfigured: There is none that can be changed.
+            ScopeMissing: It is or would be told of mails, and the caller may not be any user
+                (SEC-015).
             WebhookInvalid: It cannot be like this.
         """
         async with transaction():
@@ -192,6 +198,7 @@ class Webhooks:
                 events=before.events if changes.events is None else changes.events,
                 is_enabled=before.is_enabled if changes.is_enabled is None else changes.is_enabled,
             )
+            _require_mail(actor, (*before.events, *after.events))  # what waits goes there as well
             self._check(after.callback, after.events)
             reason = None if after.is_enabled else before.disabled_reason or "operator"
             now, events = self.clock(), " ".join(after.events)
@@ -238,10 +245,11 @@ class Webhooks:
             )
             return await self.get(hook_id), secret
 
-    async def ping(self, hook_id: UUID) -> Delivery:
+    async def ping(self, actor: Actor, hook_id: UUID) -> Delivery:
         """Tell a hook at once that it is reached, and say what became of it.
 
-        It is the event `ping`; where it fails, the worker goes on trying.
+        It is the event `ping`; where it fails, the worker goes on trying. It is waited for less
+        long than usual, so that a hook that hangs is told of before the caller's own time is over.
 
         Raises:
             WebhookNotFound, WebhookDisabled: There is none that is told.
@@ -254,7 +262,9 @@ class Webhooks:
             event_id = await self.events.record_for_one(PING)
             event = {"id": event_id, "name": PING, "user_id": None}
             taken = await self.deliveries.put(hook_id, event, due_in=LEASE)
-        await self._deliver(target, taken)
+            details = {"delivery": str(taken.id)}
+            await self.audit.record("webhook_pinged", actor, subject=hook_id, details=details)
+        await self._deliver(target, taken, PING_LIMITS)
         return await self.delivery(taken.id)
 
     async def replay(self, actor: Actor, delivery_id: UUID) -> Delivery:
@@ -357,11 +367,13 @@ class Webhooks:
             async with transaction():
                 await self._disable(row["id"], "unused")
 
-    async def _deliver(self, target: Target, taken: Taken) -> Attempted:
+    async def _deliver(
+        self, target: Target, taken: Taken, limits: Limits | None = None
+    ) -> Attempted:
         named = {"sekisho.webhook": str(taken.webhook_id), "sekisho.event": taken.event}
         with work("webhook", named) as attempt:
             event = await self.deliveries.event_of(taken)
-            outcome = await self.courier.attempt(target, event)
+            outcome = await self.courier.attempt(target, event, limits)
             attempt.set("sekisho.outcome", outcome.kind)
             if outcome.kind != "delivered":
                 attempt.fail(outcome.kind)
@@ -429,6 +441,12 @@ class Webhooks:
         except ValueError:
             return True
         return self.courier.reach.permits(host, plain=parts.scheme == "http")
+
+
+def _require_mail(actor: Actor, events: tuple[str, ...]) -> None:
+    """Let mails, which hold the codes that users sign in with, be told for who may be any user."""
+    if actor is not SYSTEM and not _MAIL.isdisjoint(events):
+        actor.require_scopes("webhooks:write", "sessions:write")
 
 
 def _told(callback: str, events: tuple[str, ...]) -> dict[str, object]:

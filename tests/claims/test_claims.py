@@ -5,6 +5,8 @@ from pathlib import Path
 
 import msgspec
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from stopwatch import in_time
 
 from app import strictjson
@@ -305,6 +307,20 @@ def test_no_claim_depends_on_what_another_costs(others, rounds, is_there):
     claims = {str(n): others for n in range(9)}
     claims["dear"] = f"{{{{range {rounds}}}}}{{{{end}}}}done"
     assert ("dear" in claims_of(claims)) is is_there
+
+
+@given(
+    st.dictionaries(st.text(max_size=4), st.text("aü", max_size=40), max_size=6),
+    st.integers(2, 200),
+    st.frozensets(st.text(max_size=4), max_size=3),
+)
+def test_no_more_claims_are_left_out_than_there_is_no_room_for(claims, budget, first):
+    """SEC-010"""
+    found = Rendered(claims, ()).within(budget, first)
+    assert found.size <= budget
+    assert found.claims.keys() | {one.claim for one in found.omitted} == claims.keys()
+    for one in found.omitted:
+        assert Rendered(found.claims | {one.claim: claims[one.claim]}, ()).size > budget
 
 
 def test_hostile_claims_end_in_time_sec_124():

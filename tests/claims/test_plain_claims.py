@@ -22,7 +22,9 @@ shortcodes = st.builds(
     st.sampled_from(["", " \n"]),
 )
 constants = st.none() | st.booleans() | st.integers(-(2**70), 2**70) | strategies.texts
-claims = st.dictionaries(st.text("abcdef", min_size=1, max_size=3), shortcodes | constants)
+claims = st.dictionaries(
+    st.text("abcdef", min_size=1, max_size=3), shortcodes | constants, max_size=32
+)
 bags = st.dictionaries(st.sampled_from(KEYS), strategies.items, max_size=5)
 
 

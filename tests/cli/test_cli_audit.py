@@ -54,6 +54,7 @@ def test_each_command_that_changes_something_leaves_a_record_sec_118(sekisho, tm
 def test_a_trial_leaves_none(sekisho, tmp_path):
     header = {"format": "sekisho.users", "version": 1}
     Path("users.ndjson").write_text("".join(json.dumps(one) + "\n" for one in (header, ADA)))
+    sekisho("migrate", "up")
     sekisho("key", "list")
     recorded(tmp_path / "data")
     assert sekisho("user", "validate", "users.ndjson").status == 0

@@ -7,6 +7,7 @@ from app.upkeep import TABLES
 
 
 def test_it_counts_without_being_told_to_remove(sekisho, new_database):
+    sekisho("migrate", "up", **new_database)
     told = sekisho("cleanup", **new_database)
     assert (told.status, told.err) == (0, "")
     lines = told.out.splitlines()

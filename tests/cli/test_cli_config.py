@@ -52,6 +52,26 @@ def test_nothing_that_is_printed_holds_a_secret_sec_116(sekisho, words):
     assert ("********" in outcome.out) == ("show" in words)
 
 
+def test_claims_that_may_not_fit_are_told_once_by_the_check_and_by_no_other_command(sekisho):
+    Path("config").mkdir()
+    claims = "{plan: '{{ user.public_metadata.plan }}'}"
+    Path("config/config.yaml").write_text(f"session: {{jwt_template: {{claims: {claims}}}}}\n")
+    checked = sekisho("config", "check")
+    (warning,) = checked.out.splitlines()[:-1]
+    assert warning.startswith(
+        "warning: session.jwt_template.claims may not fit, and tokens go without some: "
+    )
+    assert (checked.status, checked.err) == (0, "")
+    assert sekisho("migrate", "up").status == 0
+    listed = sekisho("jwk", "list")
+    assert (listed.status, listed.err) == (0, "")
+    claims = (
+        Path("config/config.yaml").read_text() + "user_metadata: {limits: {public: {max: 100}}}"
+    )
+    Path("config/config.yaml").write_text(claims)
+    assert sekisho("config", "check").out == "The configuration is good.\n"
+
+
 def test_a_file_a_variable_and_a_default_win_in_this_order(sekisho, tmp_path):
     file = tmp_path / "given.yaml"
     file.write_text("session: {limit: 7, lifespan: 1h}\n")

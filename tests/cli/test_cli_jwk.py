@@ -10,6 +10,7 @@ import pytest
 @pytest.fixture
 def jwk(sekisho, new_database):
     """Runs `sekisho jwk` on an empty database of either kind."""
+    sekisho("migrate", "up", **new_database)
 
     def run(*words, **environment):
         return sekisho("jwk", *words, **new_database, **environment)

@@ -11,6 +11,7 @@ SECRET = re.compile(r"sk_[0-9A-Za-z]{12}_[0-9A-Za-z]{49}\n")
 @pytest.fixture
 def keys(sekisho, new_database):
     """Runs `sekisho key` on an empty database of either kind."""
+    sekisho("migrate", "up", **new_database)
 
     def run(*words, **environment):
         return sekisho("key", *words, **new_database, **environment)

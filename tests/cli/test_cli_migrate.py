@@ -106,16 +106,20 @@ def test_down_undoes_the_newest_and_up_brings_it_back(migrate):
 def test_down_asks_first_because_data_are_lost(migrate):
     migrate("up")
     declined = migrate("down", typed="n\n")
-    assert (declined.status, declined.line) == (1, "sekisho: nothing was undone")
-    assert "What they hold is lost." in declined.out
+    assert (declined.status, declined.out) == (1, "")
+    assert "What they hold is lost." in declined.err
+    assert declined.err.endswith("sekisho: nothing was undone\n")
     assert None not in steps(migrate).values()
-    assert migrate("down", typed="y\n").status == 0
+    consented = migrate("down", "--json", typed="y\n")
+    assert json.loads(consented.out) == {"undone": IDS[-1:]}
     assert steps(migrate)[IDS[-1]] is None
 
 
 def test_nobody_to_ask_is_no_consent(migrate):
     migrate("up")
-    assert migrate("down", typed="").status == 130
+    refused = migrate("down", "--json", typed="")
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.err.endswith("sekisho: nobody answered, and nothing was undone; say --yes\n")
     assert None not in steps(migrate).values()
 
 
@@ -147,6 +151,19 @@ def test_a_database_of_an_altered_migration_is_left_alone_sec_135(
     refused = sekisho(*words.split(), **new_database, **nowhere())
     assert (refused.status, refused.out) == (1, "")
     assert refused.line == f"sekisho: Migration {IDS[0]} was altered after it was applied."
+
+
+@pytest.mark.parametrize("words", ["migrate up", "serve"])
+def test_a_table_that_is_in_the_way_is_one_sentence_sec_135(
+    sekisho, migrate, execute, new_database, words
+):
+    migrate("up")
+    migrate("down", str(len(IDS)), "--yes")
+    execute("CREATE TABLE signing_key (in_the_way TEXT)")
+    refused = sekisho(*words.split(), **new_database, **nowhere())
+    assert (refused.status, refused.out) == (1, "")
+    assert refused.line.startswith(f"sekisho: Migration {IDS[0]} fails here: ")
+    assert "signing_key" in refused.line
 
 
 def nowhere():

@@ -1,5 +1,6 @@
 """What cannot start says so in one clear sentence, exits with 1 and tells no secret."""
 
+import json
 import socket
 
 import pytest
@@ -130,34 +131,93 @@ def test_production_does_not_start_with_what_development_makes_up_sec_120(
 
 
 def test_secrets_that_open_no_stored_key_stop_every_command_sec_120(refused, sekisho):
-    assert sekisho("key", "list", SECRET_KEYS=SECRET_KEYS).status == 0
+    assert sekisho("key", "create", SECRET_KEYS=SECRET_KEYS).status == 0
     for words in (["serve"], ["key", "list"]):
         sentence = refused(*words, SECRET_KEYS="another-" + SECRET_KEYS)
         assert sentence == UNOPENED
 
 
 def test_an_old_secret_still_opens_and_the_newest_comes_first_sec_120(sekisho):
-    assert sekisho("key", "list", SECRET_KEYS=SECRET_KEYS).status == 0
+    assert sekisho("key", "create", SECRET_KEYS=SECRET_KEYS).status == 0
     assert sekisho("key", "list", SECRET_KEYS=f"newer-{SECRET_KEYS},{SECRET_KEYS}").status == 0
 
 
 def test_a_data_directory_that_lost_its_encryption_key_is_not_given_another_in_silence_sec_120(
     refused, sekisho, tmp_path
 ):
-    assert sekisho("key", "list").status == 0
+    assert sekisho("key", "create").status == 0
     (tmp_path / "data" / "encryption.key").unlink()
     assert refused("serve") == UNOPENED
 
 
 @pytest.mark.parametrize("kept", ["", "short"])
 def test_a_damaged_encryption_key_is_named_sec_120(refused, sekisho, tmp_path, kept):
-    assert sekisho("key", "list").status == 0
+    assert sekisho("key", "create").status == 0
     file = tmp_path / "data" / "encryption.key"
     file.write_text(kept)
     assert refused("serve") == f"The encryption key in {file} is damaged."
 
 
 # The database
+
+NO_USER = "0191d3a0-0000-7000-8000-000000000000"
+NEEDING = [
+    ["key", "list"],
+    ["key", "revoke", NO_USER],
+    ["user", "export", "-o", "all.ndjson"],
+    ["jwt", "create", NO_USER],
+    ["jwk", "list"],
+    ["saml", "list"],
+    ["webhook", "list"],
+    ["cleanup", "--run"],
+]
+"""Commands that look for what is there."""
+
+
+@pytest.mark.parametrize("words", NEEDING, ids=" ".join)
+class TestNothingThere:
+    """What looks in the wrong place says so, and makes nothing there."""
+
+    def test_no_database_is_made(self, refused, tmp_path, words):
+        for variables in ({}, {"DATABASE_URL": f"sqlite:///{tmp_path}/typo/a.sqlite"}):
+            sentence = refused(*words, **variables)
+            assert sentence.startswith(f"there is no {tmp_path}/")
+            assert "run `sekisho migrate up` first" in sentence
+        assert {path.name for path in tmp_path.iterdir()} == {"cwd"}
+        assert list((tmp_path / "cwd").iterdir()) == []
+
+    def test_an_empty_database_stays_empty(self, refused, sekisho, tmp_path, new_database, words):
+        file = tmp_path / "data" / "sekisho.sqlite"
+        file.parent.mkdir()
+        file.touch()
+        assert refused(*words, **new_database).startswith("the database lacks migrations; ")
+        assert [path.name for path in file.parent.iterdir()] == [file.name]
+        steps = json.loads(sekisho("migrate", "status", "--json", **new_database).out)
+        assert {step["applied_at"] for step in steps} == {None}
+
+    def test_one_that_lacks_a_migration_is_not_migrated(
+        self, refused, sekisho, new_database, words
+    ):
+        assert sekisho("key", "create", **new_database).status == 0
+        sekisho("migrate", "down", "1", "--yes", **new_database)
+        assert refused(*words, **new_database).startswith("the database lacks migrations; ")
+        assert sekisho("migrate", "up", **new_database).out.startswith("applied ")
+
+    def test_no_encryption_key_is_made_beside_a_database_that_has_one_sec_120(
+        self, refused, sekisho, tmp_path, new_database, words
+    ):
+        place = new_database or {"DATABASE_URL": f"sqlite:///{tmp_path}/data/sekisho.sqlite"}
+        assert sekisho("key", "create", **place).status == 0
+        wrong = tmp_path / "wrong"
+        sentence = refused(*words, **place, DATA_DIR=str(wrong))
+        assert sentence.startswith(f"there is no {wrong}/encryption.key, ")
+        assert not wrong.exists()
+
+
+@pytest.mark.parametrize("words", [["key", "list"], ["jwk", "list"]], ids=" ".join)
+def test_after_the_migrations_everything_is_there(sekisho, new_database, words):
+    assert sekisho("migrate", "up", **new_database).status == 0
+    assert sekisho(*words, **new_database).status == 0
 
 
 @pytest.mark.parametrize("words", OPENING, ids=" ".join)

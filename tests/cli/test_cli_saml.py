@@ -31,6 +31,7 @@ def run(sekisho, new_database, tmp_path):
     """Runs `sekisho` on an empty database of either kind, with SAML on."""
     file = tmp_path / "saml.yaml"
     file.write_text(yaml.safe_dump(SETTINGS))
+    sekisho("migrate", "up", **new_database)
 
     def run(*words):
         return sekisho("--config", str(file), *words, **new_database)
@@ -63,5 +64,6 @@ def test_the_configuration_can_be_checked(run):
 
 
 def test_without_saml_there_is_nothing_to_list(sekisho, new_database):
+    sekisho("migrate", "up", **new_database)
     told = sekisho("saml", "list", **new_database)
     assert (told.status, told.err) == (1, "sekisho: SAML is not enabled for this tenant.\n")

@@ -10,11 +10,16 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import datetime
 from http.server import BaseHTTPRequestHandler, HTTPServer
+from pathlib import Path
 
 import httpx
 import pytest
 from processes import servers
 from processes.servers import Server, ask, health, until
+
+from app.cli.running import _greeting
+from app.config import load
+from app.http.listener import Listener
 
 GRACE = 'mutation { createUser(input: {emails: [{address: "grace@example.com"}]}) { user { id } } }'
 
@@ -137,6 +142,13 @@ def test_a_second_start_shows_no_key_and_keeps_everything(start_server):
     assert keys == [{"name": "first key"}]
 
 
+def test_no_mailbox_is_named_where_an_smtp_server_takes_the_mail(start_server):
+    server = start_server(EMAIL_DELIVERY_SMTP_HOST="localhost")
+    assert "Admin listener" in server.output
+    assert "Mailbox" not in server.output
+    assert httpx.get(f"{server.admin_url}/mailbox").status_code == 404
+
+
 def test_production_makes_nothing_up_and_shows_no_explorer_sec_012_120(start_server, sekisho):
     server = start_server(
         ENVIRONMENT="production",
@@ -147,6 +159,10 @@ def test_production_makes_nothing_up_and_shows_no_explorer_sec_012_120(start_ser
     )
     assert secrets_in(server.output + server.errors) == []
     assert not (server.folder / "data" / "encryption.key").exists()
+    assert f"  Admin listener         {server.admin_url}/graphql\n" in server.output
+    refused = httpx.get(f"{server.admin_url}/graphql", headers={"host": "elsewhere.example"})
+    assert refused.status_code == 400
+    assert "server.allowed_hosts" in refused.json()["message"]
     for url in (server.url, server.admin_url):
         page = httpx.get(f"{url}/graphql", headers={"accept": "text/html"})
         assert page.status_code == 405
@@ -156,6 +172,44 @@ def test_production_makes_nothing_up_and_shows_no_explorer_sec_012_120(start_ser
     assert sekisho("key", "list", **server.environment).out == "no secret keys\n"
     for which in ("public", "admin"):
         assert sekisho("isready", which, **server.environment).status == 0
+
+
+@pytest.mark.parametrize(
+    ("hosts", "said"),
+    [
+        ("", "http://localhost:8001/graphql, with the header Host: id.example.com"),
+        ("admin.internal", "http://admin.internal:8001/graphql"),
+        ("admin.internal:8443", "http://admin.internal:8443/graphql"),
+        ("[fd00::1],localhost", "http://localhost:8001/graphql"),
+        ("[fd00::1]", "http://[fd00::1]:8001/graphql"),
+    ],
+)
+def test_the_greeting_of_production_names_what_the_admin_listener_accepts_sec_102(hosts, said):
+    given = {
+        "ENVIRONMENT": "production",
+        "SECRET_KEYS": "a-secret-of-this-test-alone",
+        "SERVER_PUBLIC_URL": "https://id.example.com",
+        "SERVER_ALLOWED_HOSTS": hosts,
+        "EMAIL_DELIVERY_ENABLED": "false",
+    }
+    config = load(Path("/dev/null"), given)
+    assert f"  Admin listener         {said}\n" in f"{_greeting(config, ('admin',), [], None)}\n"
+    (host,) = re.findall(r"Host: (.+)|http://(.+)/graphql$", said)
+    assert Listener("admin", config).accepts_host("".join(host))
+
+
+def test_the_greeting_follows_a_public_listener_that_was_moved():
+    moved = load(Path("/dev/null"), {"SERVER_PUBLIC_ADDRESS": ":9000"})
+    assert "http://localhost:9000/graphql" in _greeting(moved, ("public",), [], None)
+    url = {"SERVER_PUBLIC_ADDRESS": ":9000", "SERVER_PUBLIC_URL": "http://localhost:7000"}
+    named = _greeting(load(Path("/dev/null"), url), ("public",), [], None)
+    assert "http://localhost:7000/graphql" in named
+
+
+def test_what_is_odd_is_logged_at_the_start(start_server):
+    server = start_server(MFA_TOTP_ENABLED="false", MFA_SECURITY_KEYS_ENABLED="false")
+    told = [json.loads(line).get("message", "") for line in server.errors.splitlines()]
+    assert any("neither mfa.totp nor mfa.security_keys" in line for line in told)
 
 
 @pytest.mark.parametrize("which", ["public", "admin"])
@@ -179,6 +233,7 @@ def test_each_listener_can_be_served_alone_on_every_address(tmp_path, which):
 
 
 def test_no_token_is_made_for_a_user_that_is_not_there(sekisho):
+    sekisho("migrate", "up")
     refused = sekisho("jwt", "create", "0191d3a0-0000-7000-8000-000000000000")
     assert (refused.status, refused.out) == (1, "")
     assert refused.line == "sekisho: There is no such user."
@@ -224,6 +279,12 @@ def test_isready_is_not_content_with_less(sekisho, status, says):
         outcome = sekisho("isready", SERVER_PUBLIC_ADDRESS=f":{port}")
     assert (outcome.status, outcome.out) == (1, "")
     assert f"the public listener {says}" in outcome.line
+    with answering(status) as port:
+        outcome = sekisho("isready", "--json", SERVER_PUBLIC_ADDRESS=f":{port}")
+    told = json.loads(outcome.out)
+    assert (outcome.status, outcome.err, told.pop("listener")) == (1, "", "public")
+    assert says in told.pop("reason")
+    assert told == {"ready": False}
 
 
 def test_isready_says_that_nobody_answers(sekisho):

@@ -17,6 +17,7 @@ HOOK = '{"callback":"https://hooks.example.com/in","events":["user","email.send"
 @pytest.fixture
 def webhook(sekisho, new_database):
     """Runs `sekisho webhook` on an empty database of either kind."""
+    sekisho("migrate", "up", **new_database)
 
     def run(*words, **environment):
         return sekisho("webhook", *words, **new_database, **environment)

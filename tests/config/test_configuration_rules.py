@@ -6,7 +6,7 @@ secret opens, is tried with the command line.
 
 import pytest
 
-from app.config import ConfigurationRefused, load, read
+from app.config import ConfigurationRefused, load, read, show
 
 OWN = "a-random-text-of-my-own-0001"
 PROVIDER = "{enabled: true, client_id: a, secret: b}"
@@ -209,7 +209,7 @@ RECOMMENDED = [
     ("mfa: {security_keys: {limit: -1}}", "mfa.security_keys.limit: Expected `int` >= 0"),
     ("username: {min_length: 9, max_length: 8}", "username.min_length is above"),
     ("password: {min_length: 0}", "password.min_length: Expected `int` >= 8"),
-    ("password: {min_length: 73}", "password.min_length: Expected `int` <= 64"),
+    ("password: {min_length: 73}", "password.min_length: Expected `int` <= 72"),
     ("email_delivery: {smtp: {port: smtp}}", "email_delivery.smtp.port: Expected"),
     ("cors: {allow_origins: ['*']}", "needs cors.unsafe_wildcard_origin_allowed"),
     ("session: {cookie: {same_site: none, secure: false}}", "same_site none needs secure true"),
@@ -245,6 +245,14 @@ ADVICE = [
         "session.jwt_template.claims.plan is left out of tokens: ",
     ),
     ("secret_keys: [abcedfghijklmnopqrstuvwxyz]", "secret_keys holds a value from a document"),
+    (
+        "webauthn: {relying_party: {id: example.com}}",
+        "environment is development, and webauthn.relying_party is not of this machine: ",
+    ),
+    (
+        "webauthn: {relying_party: {origins: ['https://login.example.com']}}",
+        "environment is development, and webauthn.relying_party is not of this machine: ",
+    ),
 ]
 
 
@@ -272,10 +280,29 @@ def test_what_is_odd_is_told_and_can_be_used(reading, text, words):
     assert warning.startswith(words)
 
 
+def test_listeners_that_cannot_be_reached_as_they_are_named_are_told(reading):
+    taken = "server: {public: {address: ':8001', url: 'https://id.example.com'}}"
+    (warning,) = reading(taken).warnings
+    assert warning.startswith("server.admin.address is that of server.public")
+    other = {"public": "127.0.0.1:8001", "admin": "127.0.0.2:8001"}
+    named = {f"SERVER_{name.upper()}_ADDRESS": at for name, at in other.items()}
+    assert reading("", SERVER_PUBLIC_URL="http://localhost:8001", **named).warnings == ()
+    (warning,) = reading("server: {public: {address: ':9000'}}").warnings
+    assert warning.startswith("server.public.url is not given, and says another port")
+
+
+def test_the_callbacks_of_hooks_are_shown_without_their_query_sec_116(reading):
+    hooks = "[{callback: 'https://a.example/in?token=hidden', events: [user]}]"
+    shown = show(reading(f"webhooks: {{enabled: true, hooks: {hooks}}}").config)
+    assert shown["webhooks"]["hooks"][0]["callback"] == "https://a.example/in?********"
+
+
 def test_nothing_is_told_where_nothing_is_odd(reading):
     assert reading("").warnings == ()
     hooks = "webhooks: {enabled: true, hooks: [{callback: 'https://a', events: [email.send]}]}"
     assert reading(f"{{email_delivery: {{enabled: false}}, {hooks}}}").warnings == ()
+    for party in ("{id: localhost}", "{id: app.localhost, origins: ['http://app.localhost:3000']}"):
+        assert reading(f"webauthn: {{relying_party: {party}}}").warnings == ()
 
 
 def test_all_that_is_wrong_is_told_at_once(reading):

@@ -113,8 +113,9 @@ class TestFile:
             ("session: {cookie: {samesite: lax}}", "did you mean 'session.cookie.same_site'?"),
             ("session: {same_site: lax}", "did you mean 'session.cookie.same_site'?"),
             ("Sesion: {limit: 1}", "unknown key 'sesion'; did you mean 'session'?"),
-            ("webhooks: {hooks: [{callbak: x}]}", "did you mean 'webhooks.hooks'?"),
+            ("webhooks: {hooks: [{callbak: x}]}", "did you mean 'webhooks.hooks[0].callback'?"),
             ("zzzzzzzzzzzz: 1", "unknown key 'zzzzzzzzzzzz'"),
+            ("log: {level: LOUD}", "it takes DEBUG, INFO, WARNING, ERROR"),
             ("1: 2", "unknown key '1'"),
             ("user_metadata: {limits: {pub: {max: 5}}}", "unknown field `pub`"),
         ],
@@ -123,6 +124,11 @@ class TestFile:
         with pytest.raises(ConfigurationRefused) as refused:
             load(file(text), {})
         assert hint in str(refused.value)
+
+    def test_a_hint_does_not_name_what_is_merely_near(self, file):
+        with pytest.raises(ConfigurationRefused) as refused:
+            load(file("server: {private: {address: ':8001'}}"), {})
+        assert str(refused.value) == "unknown key 'server.private'"
 
     @pytest.mark.parametrize(
         ("text", "place"),
@@ -144,7 +150,7 @@ class TestFile:
             ("user_metadata: {limits: huge}", "user_metadata.limits"),
             ("user_metadata: {limits: {public: {max: 1}}}", "user_metadata.limits.public.max"),
             ("user_metadata: {limits: {public: {unit: bytes}}}", "user_metadata.limits.public"),
-            ("email: {max_length: 255}", "email.max_length"),
+            ("email: {max_length: 5}", "email.max_length"),
             ("database: {pool: 0}", "database.pool"),
             ("secrets: {key_management: {algorithm: HS256}}", "secrets.key_management.algorithm"),
             ("secrets: {key_management: {algorithm: none}}", "secrets.key_management.algorithm"),

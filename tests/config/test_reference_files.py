@@ -1,5 +1,7 @@
 """Files and variables of the reference are read as they are; what has no effect is told by name."""
 
+import functools
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -156,6 +158,19 @@ class TestFiles:
             document = [one for one in problems if "a value from a document" in one]
             assert bool(document) == (name != "production.yaml")
 
+    @pytest.mark.parametrize("environment", ["development", "production"])
+    def test_a_url_goes_before_whatever_the_database_section_says(self, name, environment):
+        url = "postgres://auth:auth@db:5432/auth"
+        given = FROM_OUTSIDE.get(name, {}) | {
+            "DATABASE_URL": url,
+            "ENVIRONMENT": environment,
+            "SECRET_KEYS": "a-random-text-of-my-own-0001",
+            "SERVER_PUBLIC_URL": "https://login.example.com",
+            "EMAIL_DELIVERY_ENABLED": "false",
+            "SESSION_COOKIE_SECURE": "true",
+        }
+        assert load(FILES / name, given).database.url.reveal() == url
+
 
 def test_the_file_for_production_is_good_there_once_the_url_is_given():
     name = "production.yaml"
@@ -167,7 +182,9 @@ def test_the_file_for_production_is_good_there_once_the_url_is_given():
     found = read(FILES / name, variables)
     assert found.config.is_production
     assert found.config.email_delivery.smtp.port == 465
-    assert [one.partition(" has no effect")[0] for one in found.warnings] == [
+    *without_effect, hosts = found.warnings
+    assert hosts.startswith("server.allowed_hosts is empty: ")
+    assert [one.partition(" has no effect")[0] for one in without_effect] == [
         "flow_locker",
         "database.conn_max_lifetime",
         "database.idle_pool",
@@ -209,6 +226,16 @@ def test_a_database_without_a_driver_gives_way_in_development_alone(reading, dia
         reading(f"database: {{dialect: {dialect}}}", ENVIRONMENT="production")
 
 
+def test_a_url_goes_before_a_database_without_a_driver_which_is_told(reading):
+    url = "postgres://auth:auth@db:5432/auth"
+    text = "database: {dialect: mysql, host: db}"
+    found = reading(text, DATABASE_URL=url)
+    assert found.config.database.url.reveal() == url
+    assert found.warnings[0] == "database.dialect: mysql has no effect beside database.url"
+    with pytest.raises(ConfigurationRefused, match=r"database\.url must begin with"):
+        reading(text, DATABASE_URL="mysql://auth:auth@db:3306/auth")
+
+
 # Older names
 
 
@@ -225,7 +252,7 @@ def test_a_database_without_a_driver_gives_way_in_development_alone(reading, dia
         ("email_delivery.email.from_name", "Ada", "Ada"),
         ("passcode.ttl", "120", "120"),
         ("password.min_password_length", "12", "12"),
-        ("webauthn.relying_party.origin", "https://a.example", "['https://a.example']"),
+        ("webauthn.relying_party.origin", "http://a.localhost", "['http://a.localhost']"),
     ],
 )
 def test_an_older_name_is_read_at_its_new_place_and_told(reading, old, text, value):
@@ -340,3 +367,95 @@ def test_a_key_stands_once(reading, text, words):
     with pytest.raises(ConfigurationRefused) as refused:
         reading(text)
     assert words in str(refused.value)
+
+
+# Values that the reference takes
+
+SAML = (
+    "saml: {enabled: true, endpoint_url: 'https://id.example.com', audience_uri: sekisho, "
+    "identity_providers: [{enabled: true, name: A, domain: a.example, metadata: '<x/>'}]}"
+)
+
+
+@pytest.mark.parametrize(
+    ("text", "of", "used", "words"),
+    [
+        ("password: {min_length: 6}", "password.min_length", 8, "6 is below 8, which is used"),
+        ("password: {min_length: '0x6'}", "password.min_length", 8, "6 is below 8, which is used"),
+        ("email: {max_length: 320}", "email.max_length", 254, "320 is above 254, which is used"),
+        (
+            "mfa: {device_trust_duration: 2592000000000000}",
+            "mfa.device_trust_duration",
+            timedelta(days=30),
+            "2592000000000000 is read as nanoseconds; write it like 12h or 90s",
+        ),
+        (
+            "rate_limiter: {otp_limits: {interval: 60000000000}}",
+            "rate_limiter.otp_limits.interval",
+            timedelta(minutes=1),
+            "60000000000 is read as nanoseconds; write it like 12h or 90s",
+        ),
+        (
+            "rate_limiter: {otp_limits: {interval: 0}}",
+            "rate_limiter.otp_limits.interval",
+            timedelta(seconds=1),
+            "0 is read as 1s",
+        ),
+        (
+            "rate_limiter: {token_limits: {tokens: 0}}",
+            "rate_limiter.token_limits.tokens",
+            1,
+            "0 is read as 1",
+        ),
+    ],
+)
+def test_what_the_reference_takes_is_brought_within_bounds_sec_035(reading, text, of, used, words):
+    found = reading(text)
+    assert functools.reduce(getattr, of.split("."), found.config) == used
+    assert found.warnings == (f"{of}: {words}",)
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("password: {min_length: 0}", "password.min_length: Expected"),
+        ("password: {min_length: 73}", "password.min_length: Expected"),
+        ("password: {min_length: many}", "password.min_length: Expected"),
+        ("email: {max_length: true}", "email.max_length: Expected"),
+        ("rate_limiter: {otp_limits: {interval: 60}}", "rate_limiter.otp_limits.interval must be"),
+        ("rate_limiter: {otp_limits: {interval: -1}}", "rate_limiter.otp_limits.interval must be"),
+        ("rate_limiter: {otp_limits: {tokens: -1}}", "rate_limiter.otp_limits.tokens: Expected"),
+        ("mfa: {device_trust_duration: true}", "mfa.device_trust_duration: expected a text"),
+        ("session: {lifespan: 43200000000000}", "session.lifespan: expected a text"),
+        ("audit_log: {retention: 720}", "audit_log.retention: expected a text"),
+    ],
+)
+def test_what_neither_takes_is_refused(reading, text, words):
+    with pytest.raises(ConfigurationRefused) as refused:
+        reading(text)
+    assert str(refused.value).startswith(words)
+
+
+def test_a_bare_number_in_a_variable_is_no_duration(reading):
+    with pytest.raises(ConfigurationRefused, match="'60000000000' is no duration"):
+        reading(RATE_LIMITER_OTP_LIMITS_INTERVAL="60000000000")
+
+
+@pytest.mark.parametrize("given", ["{}", "{saml: {default_redirect_url: ' '}}"])
+def test_saml_without_a_default_target_sends_browsers_to_the_public_url(file, given):
+    text = f"{SAML[:-1]}, default_redirect_url: ' '}}" if "saml" in given else SAML
+    found = read(file(text), {"SERVER_PUBLIC_URL": "https://id.example.com"})
+    assert found.config.saml.default_redirect_url == "https://id.example.com"
+    assert "saml.default_redirect_url is not given; server.public.url is used" in found.warnings
+    assert not read(file("saml: {enabled: false}"), {}).config.saml.default_redirect_url
+
+
+@pytest.mark.parametrize(
+    ("smtp", "words"),
+    [
+        ("{host: mail.example.com, user: ada}", "smtp.user is given, and no password"),
+        ("{host: mail.example.com, password: x}", "smtp.password has no effect without a user"),
+    ],
+)
+def test_half_a_login_at_the_mail_server_is_told_and_can_be_used(reading, smtp, words):
+    assert reading(f"email_delivery: {{smtp: {smtp}}}").warnings == (f"email_delivery.{words}",)

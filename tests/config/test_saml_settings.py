@@ -107,7 +107,7 @@ def test_while_saml_is_off_nothing_is_asked_for(read):
     assert saml.enabled_providers() == []
 
 
-@pytest.mark.parametrize("name", ["endpoint_url", "audience_uri", "default_redirect_url"])
+@pytest.mark.parametrize("name", ["endpoint_url", "audience_uri"])
 def test_what_saml_needs_r15(refusal, name):
     for blank in ("", "  "):
         assert f"saml.{name} is needed" in refusal({name: blank})

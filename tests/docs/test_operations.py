@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 
 import pytest
 from databases import administer
-from docs.recipes import blocks, section
+from docs.recipes import blocks, marked, section, typed, with_programs
 from processes import servers
 from processes.servers import ask
 
@@ -88,6 +88,25 @@ def test_such_a_role_made_before_the_first_migration_waits_until_the_owner_has_a
     server = servers.start(tmp_path / "server", **theirs)
     try:
         server.wait_until_ready()
+    finally:
+        server.stop()
+
+
+def test_such_a_role_may_read_and_write_rows_after_a_restore_too(owner: str, tmp_path: Path):
+    (made,) = blocks(section(PAGE, "Databases"), "sql")
+    theirs = {"DATABASE_URL": owner, **SECRET}
+    assert servers.run(tmp_path, "migrate", "up", **theirs).returncode == 0
+    asyncio.run(administer(owner, made))
+    assert servers.run(tmp_path, "migrate", "down", "3", "--yes", **theirs).returncode == 0
+    for step in ("backup", "restore", "backup", "restore"):
+        typed(marked(PAGE, f"{step}: postgres"), tmp_path, **with_programs(), **theirs)
+    up = servers.run(tmp_path, "migrate", "up", **theirs)
+    assert up.stdout.count("applied ") == 3  # those privileges are for tables to come, too
+    server = servers.start(tmp_path / "server", DATABASE_URL=limited_to_rows(owner), **SECRET)
+    try:
+        server.wait_until_ready()
+        answer = ask(server.url, CREATE_USER, server.secret_key)
+        assert answer["data"]["createUser"]["userErrors"] == []
     finally:
         server.stop()
 

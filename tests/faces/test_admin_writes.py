@@ -20,10 +20,13 @@ WRITES = {
     for kind, name, _ in roots()
     if kind == "mutation" and "requiresSecretKey" in GUARDS["Mutation", name]
 } - {"pingWebhook"}
-"""The mutations of backends; a ping changes nothing but the log of deliveries."""
+"""The mutations of backends; a ping, which somebody has to answer, stands with the webhooks."""
 
 ENDED = ["security_notification_sent", "sessions_revoked"]
 """What every change of a way in comes with."""
+
+TELLS = "security_notification_sent"
+"""What a change of an address comes with."""
 
 DONE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "updateUserMetadata": (
@@ -44,11 +47,14 @@ DONE: dict[str, tuple[dict[str, Any], list[str]]] = {
     "updateUser": ({"userId": "user", "input": {"name": "Augusta"}}, ["user_updated"]),
     "addUserEmail": (
         {"userId": "user", "input": {"address": "sentinel@example.com"}},
-        ["email_created"],
+        ["email_created", TELLS],
     ),
-    "verifyUserEmail": ({"userId": "user", "emailId": "email"}, ["email_verified"]),
-    "setPrimaryUserEmail": ({"userId": "user", "emailId": "email"}, ["primary_email_changed"]),
-    "deleteUserEmail": ({"userId": "user", "emailId": "email"}, ["email_deleted"]),
+    "verifyUserEmail": ({"userId": "user", "emailId": "email"}, ["email_verified", TELLS]),
+    "setPrimaryUserEmail": (
+        {"userId": "user", "emailId": "email"},
+        ["primary_email_changed", TELLS],
+    ),
+    "deleteUserEmail": ({"userId": "user", "emailId": "email"}, ["email_deleted", TELLS]),
     "setUserPassword": (
         {"userId": "user", "password": "sentinel of a password"},
         ["password_changed", *ENDED],

@@ -3,6 +3,7 @@
 from uuid import uuid4
 
 import pytest
+from faces.admin_endpoints import mailed
 from factories import NOBODYS_ID, make_key, make_session, make_user
 
 from app.access import SYSTEM
@@ -370,6 +371,22 @@ class TestEmails:
         given = {"u": str(ada.id), "e": str(primary.id)}
         payload = (await admin.gql(self.DELETE, given, key=key))["data"]["deleteUserEmail"]
         assert refusal(payload) == ("EMAIL_IS_PRIMARY", ["emailId"])
+
+    async def test_the_primary_address_is_told(self, admin, key, ada, second):
+        """SEC-037: whichever face it is."""
+        given = {"u": str(ada.id), "e": str(second.id)}
+        await admin.gql(UPDATE, {"id": str(ada.id), "input": {"username": "ada_l"}}, key=key)
+        await self.add(admin, key, ada, address="b@example.com")
+        await admin.gql(self.CHANGE % "verifyUserEmail", given, key=key)
+        await admin.gql(self.DELETE, given, key=key)
+        told = ["username_update", "email_create", "email_create", "email_delete"]
+        assert sorted(await mailed()) == sorted((one, "ada@example.com") for one in told)
+
+    async def test_the_old_primary_address_is_told_which_is_the_new(self, admin, key, ada, second):
+        """SEC-037"""
+        given = {"u": str(ada.id), "e": str(second.id)}
+        await admin.gql(self.CHANGE % "setPrimaryUserEmail", given, key=key)
+        assert await mailed() == [("primary_email_update", "ada@example.com")]
 
     @pytest.mark.parametrize("field", ["setPrimaryUserEmail", "verifyUserEmail", "deleteUserEmail"])
     async def test_an_address_of_somebody_else_is_not_there(

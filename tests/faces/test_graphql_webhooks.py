@@ -3,10 +3,15 @@
 import pytest
 from faces.clients import Face
 from factories import make_key, make_session, make_user
-from webhooks.conftest import Receiver, configured, happen, hooked, receiver, told
+from federation.connectors.loopback import Reply
+from webhooks.conftest import Receiver, configured, happen, hooked, log, receiver, told
 
 from app.config.webhook_sections import Hook
+from app.graphql.execute import TIMEOUT
+from app.outbound import Limits
 from app.persistence import fetch
+from app.webhooks import service
+from app.webhooks.courier import PING_LIMITS
 
 __all__ = ["configured", "receiver"]
 
@@ -52,6 +57,24 @@ def moment(at):
     return at.isoformat().replace("+00:00", "Z")
 
 
+@pytest.mark.parametrize("name", ["callback", "events", "enabled"])
+async def test_a_null_where_a_value_may_only_be_left_out_tells_nothing_from_inside_sec_097(
+    admin, key, name
+):
+    for document, given in (
+        (UPDATE, {"id": NOBODY, "input": {name: None}}),
+        (
+            UPDATE.replace("$input)", f"{{{name}: null}})").replace(
+                ", $input: UpdateWebhookInput!", ""
+            ),
+            {"id": NOBODY},
+        ),
+    ):
+        (error,) = (await admin.gql(document, given, key=key))["errors"]
+        assert error["message"] == "A value that may be left out here cannot be null."
+        assert error["extensions"]["code"] == "BAD_REQUEST"
+
+
 async def test_a_hook_is_made_and_its_secret_shown_once(admin, key, clock):
     payload = await made(admin, key, events=["user", "email.send"])
     hook = payload["webhook"]
@@ -73,6 +96,16 @@ async def test_a_hook_is_made_and_its_secret_shown_once(admin, key, clock):
         "updatedAt": moment(clock.now),
     }
     assert await asked(admin, key, LIST) == [hook]
+
+
+async def test_mails_need_a_key_that_may_be_any_user(services, admin):
+    """SEC-015"""
+    key = await make_key(services, "webhooks:write")
+    given = {"input": {"callback": URL, "events": ["email"]}}
+    answer = await admin.gql(CREATE, given, key=key)
+    told = {"code": "FORBIDDEN", "requiredScopes": ["webhooks:write", "sessions:write"]}
+    assert answer["errors"][0]["extensions"] == told
+    assert await services.webhooks.listed() == []
 
 
 async def test_what_is_left_out_of_a_change_stays(admin, key):
@@ -124,6 +157,20 @@ async def test_a_ping_says_what_became_of_it(services, admin, key, receiver: Rec
         "settledAt": moment(clock.now),
     }
     assert receiver.asked[0].headers["webhook-id"] == delivery["eventId"]
+
+
+async def test_a_ping_of_a_hook_that_hangs_says_that_it_is_not_answered_sec_125(
+    services, admin, key, receiver, monkeypatch
+):
+    """SEC-125: it is over before the time of the operation is; here it is shorter."""
+    assert PING_LIMITS.seconds <= TIMEOUT - 2
+    monkeypatch.setattr(service, "PING_LIMITS", Limits(seconds=0.05))
+    receiver.answers[:] = [Reply(stalls=True)]
+    hook = await hooked(services, receiver)
+    delivery = (await asked(admin, key, PING, id=str(hook.id)))["delivery"]
+    assert (delivery["state"], delivery["outcome"]) == ("WAITING", "UNANSWERED")
+    (kept,) = await log()
+    assert kept["claim"] is None
 
 
 async def test_the_log_is_read_a_page_at_a_time_and_told_again(

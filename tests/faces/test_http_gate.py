@@ -121,35 +121,42 @@ def headers_of(answer):
     return {name.decode(): value.decode() for name, value in answer.headers}
 
 
+async def ask(face, headers=(), **given):
+    """Ask what both listeners answer anyone who names them."""
+    return await exchange(face, "POST", "/graphql", [JSON, *headers], [ASK], **given)
+
+
 class TestHosts:
     """SEC-102"""
 
     async def test_its_own_names_are_answered(self, face):
         for host in OWN_NAMES:
-            answer = await exchange(face, "GET", "/health/alive", host=host.encode())
+            answer = await ask(face, host=host.encode())
             assert answer.status == 200, host
 
     async def test_any_other_host_is_refused(self, face):
         for host in OTHER_HOSTS:
             raw = None if host is None else host.encode()
-            answer = await exchange(face, "GET", "/health/alive", host=raw)
+            answer = await ask(face, host=raw)
             assert answer.status == 400, host
             assert json.loads(answer.body)["error"]["code"] == "bad_request"
             assert headers_of(answer)["connection"] == "close"
 
     async def test_two_hosts_are_refused_even_where_they_agree(self, face):
         for second in (b"localhost:8000", b"evil.example"):
-            answer = await exchange(face, "GET", "/health/alive", [(b"host", second)])
+            answer = await ask(face, [(b"host", second)])
             assert answer.status == 400
 
     @pytest.mark.parametrize("name", ["x-forwarded-host", "forwarded", "x-host", "x-original-host"])
     async def test_no_other_header_speaks_for_the_host(self, face, name):
         value = b"host=evil.example" if name == "forwarded" else b"evil.example"
-        answer = await exchange(face, "GET", "/health/alive", [(name.encode(), value)])
+        answer = await ask(face, [(name.encode(), value)])
         assert answer.status == 200
         assert b"evil" not in answer.body + str(answer.headers).encode()
-        answer = await exchange(
-            face, "GET", "/health/alive", [(name.encode(), b"localhost:8000")], host=b"evil.example"
+        answer = await ask(
+            face,
+            [(name.encode(), b"localhost:8000")],
+            host=b"evil.example",
         )
         assert answer.status == 400
 
@@ -168,8 +175,30 @@ class TestHosts:
                 (b"authXexample.com", 400),
                 (b"auth.example.com.evil.example", 400),
             ):
-                answer = await exchange(face, "GET", "/health/alive", host=host)
+                answer = await ask(face, host=host)
                 assert answer.status == status, host
+
+    async def test_health_and_metrics_are_asked_for_by_any_host(self, services):
+        """A kubelet and a Prometheus ask a replica by its own address."""
+        others = await reconfigured(services, **https(services))
+        told = {
+            "public": ["/health/alive", "/health/ready"],
+            "admin": ["/health/alive", "/health/ready", "/metrics"],
+        }
+        for name, paths in told.items():
+            face = Face(others, name)
+            for path in paths:
+                for host in (b"10.1.2.3:8001", b"sekisho-7d9:8000", b"evil.example", b"", None):
+                    answer = await exchange(face, "GET", path, host=host)
+                    assert answer.status == 200, (path, host)
+                    assert b"evil" not in answer.body + str(answer.headers).encode()
+                again = [(b"host", b"10.1.2.3:8001")]
+                assert (await exchange(face, "GET", path, again)).status == 400
+            for path in ("/metrics/", "/health/", "/health/alive/x", "//metrics", "/METRICS"):
+                answer = await exchange(face, "GET", path, host=b"10.1.2.3:8001")
+                assert answer.status == 400, path
+        answer = await exchange(Face(others), "GET", "/metrics", host=b"10.1.2.3:8001")
+        assert answer.status == 400
 
 
 class TestRepeatedHeaders:
@@ -348,6 +377,18 @@ class TestBodies:
     async def test_a_path_has_a_longest_length(self, face):
         assert (await exchange(face, "GET", "/" + "x" * 2047)).status == 404
         assert (await exchange(face, "GET", "/" + "x" * 2048)).status == 414
+
+    async def test_a_query_has_a_longest_length(self, services, admin, key):
+        for length, status in ((8 * 1024, 200), (8 * 1024 + 1, 414)):
+            query = "x=" + "y" * (length - 2)
+            assert (await admin.get(f"/users?{query}", key=key)).status_code == status
+
+    async def test_401_says_what_to_come_with(self, public, admin):
+        """RFC 9110 §15.5.2: and no other answer does."""
+        for answer in (await public.get("/me"), await admin.get("/users")):
+            assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
+        assert "www-authenticate" not in (await public.get("/health/alive")).headers
 
 
 class TestDefects:

@@ -13,7 +13,7 @@ from factories import disguised, make_key, make_session, make_user, reconfigured
 from app import logs
 from app.config.sections import Log
 from app.logs import RequestLog
-from app.persistence import fetch
+from app.persistence import DatabaseUnavailable, fetch
 from app.users import Users
 
 pytestmark = pytest.mark.one_database
@@ -228,6 +228,31 @@ class TestSecrets:
         assert len(traces) == 2
         assert all(line["trace"][-1] == "RuntimeError" for line in traces)
         assert all(line["level"] == "error" for line in traces)
+        assert "736455918273" not in written.getvalue()
+
+    async def test_a_database_that_is_away_is_a_warning_that_names_the_fault_and_no_defect(
+        self, services, logging_face, written
+    ):
+        """SEC-130: nobody is woken a thousand times by what one alarm tells."""
+
+        class AwayUsers(Users):
+            async def create(self, actor, new, **_):
+                raise DatabaseUnavailable from ConnectionResetError(PASSWORD)
+
+        key = await make_key(services)
+        double = disguised(services.users, AwayUsers)
+        passwords = replace(services.passwords, users=double)
+        face = logging_face(using=replace(logging_face.services, users=double, passwords=passwords))
+        answer = await face.post("/api/server/v1/users", {"email": "b@example.com"}, key=key)
+        assert answer.status_code == 503
+        document = 'mutation { createUser(input: {username: "abc"}) { user { id } } }'
+        told = await face.gql(document, key=key)
+        assert told["errors"][0]["extensions"]["code"] == "UNAVAILABLE"
+        found = [one for one in lines(face, written) if one.get("message") == "unavailable"]
+        assert [(one["level"], one["fault"]) for one in found] == [
+            ("warning", "ConnectionResetError")
+        ] * 2
+        assert not any("trace" in one for one in lines(face, written))
         assert "736455918273" not in written.getvalue()
 
     async def test_records_hold_no_secret_either(self, services, admin, key):

@@ -1,5 +1,6 @@
 """Nothing of the admin surface opens by another spelling of its path (SEC-108)."""
 
+from itertools import product
 from urllib.parse import unquote
 from uuid import uuid4
 
@@ -7,6 +8,7 @@ import pytest
 from faces.clients import exchange
 from factories import make_session, make_user
 
+from app.access import SYSTEM
 from app.persistence import fetch
 
 pytestmark = pytest.mark.one_database
@@ -91,6 +93,22 @@ async def test_no_spelling_of_a_path_saves_the_key(request, services, ada, liste
     assert [await all_of(table) for table in ("user_metadata", "app_user", "email")] == kept
 
 
+async def test_an_id_with_a_slash_in_it_walks_nowhere(services, admin, public, ada, key):
+    """SEC-099: what a client writes as part of an id is not the end of one."""
+    await services.passwords.set(SYSTEM, ada.id, "correct horse battery")
+    wanted = (
+        (admin, "DELETE", f"/users/{ada.id}|password"),
+        (admin, "GET", f"/users/{ada.id}|metadata"),
+        (admin, "GET", f"/users|{ada.id}"),
+        (public, "GET", f"/api/server/v1/users|{ada.id}"),
+        (public, "GET", "/health|alive"),
+    )
+    for slash, (face, method, path) in product(("%2f", "%2F", "%5c", "%5C"), wanted):
+        answer = await face.call(method, path.replace("|", slash), key=key)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found"), path
+    assert await services.passwords.of(ada.id)
+
+
 async def test_the_paths_that_are_guarded_do_exist(admin, ada, key):
     """The walks above would find nothing on a listener without endpoints."""
     bearing = [JSON, (b"authorization", f"Bearer {key}".encode())]
@@ -164,3 +182,12 @@ async def test_an_unknown_path_is_404_in_the_one_shape(request, services, listen
         body = answer.json()
         assert (body["code"], body["error"]["code"]) == (404, "not_found")
         assert path not in answer.text or path == "/"
+
+
+@pytest.mark.parametrize("listener", ["public", "admin"])
+async def test_beside_the_description_there_is_no_page(request, services, listener):
+    face = request.getfixturevalue(listener)
+    assert (await face.get("/schema/openapi.json")).status_code == 200
+    for path in ("/schema/swagger", "/schema/redoc", "/schema/x.json"):
+        answer = await face.get(path)
+        assert (answer.status_code, answer.json()["error"]["code"]) == (404, "not_found")

@@ -14,7 +14,7 @@ from app.worker import working
 async def scraped(admin) -> dict[str, float]:
     answer = await admin.get("/metrics")
     assert answer.status_code == 200
-    assert answer.headers["content-type"].startswith("text/plain; version=0.0.4")
+    assert answer.headers["content-type"] == "text/plain; version=0.0.4; charset=utf-8"
     pairs = [line.rpartition(" ") for line in answer.text.splitlines() if line[0] != "#"]
     return {name: float(value) for name, _, value in pairs}
 
@@ -93,6 +93,19 @@ async def test_what_waits_shows_with_its_age(services, admin, clock):
     assert found['sekisho_database_connections{state="in_use"}'] >= 0
     assert found['sekisho_password_hashing{kind="held"}'] == 0
     assert found['sekisho_password_hashing{kind="most"}'] > 0
+
+
+async def test_the_oldest_delivery_tells_its_age_though_others_are_due_before(
+    services, admin, clock
+):
+    hook, _ = await services.webhooks.create(SYSTEM, "https://hooks.example.com/", ("user",))
+    event = {"id": uuid4(), "name": "user.login", "user_id": None}
+    for due_in in (timedelta(hours=1), timedelta(0)):
+        await services.webhooks.deliveries.put(hook.id, event, due_in=due_in)
+        clock.now += timedelta(seconds=60)
+    found = await scraped(admin)
+    assert found['sekisho_outbox_waiting{queue="webhook_deliveries"}'] == 2
+    assert found['sekisho_outbox_oldest_seconds{queue="webhook_deliveries"}'] == 120
 
 
 async def test_the_process_tells_what_it_takes(services, admin, monkeypatch, tmp_path):

@@ -4,6 +4,7 @@ import json
 import re
 from pathlib import Path
 from typing import NamedTuple
+from uuid import uuid4
 
 import httpx
 import pytest
@@ -52,6 +53,23 @@ def endpoints(listener):
 
 FREE = ("/health", "/metrics", "/mailbox")
 FOR_KEYS = sorted(one for one in endpoints("admin") if not one.path.startswith(FREE))
+
+
+FOR_SESSIONS = {
+    Asked("GET", "/me"),
+    Asked("GET", "/users/{user_id}"),
+    Asked("POST", "/logout"),
+    Asked("GET", "/webauthn/credentials"),
+    Asked("PATCH", "/webauthn/credentials/{credential_id}"),
+    Asked("DELETE", "/webauthn/credentials/{credential_id}"),
+    Asked("POST", "/webauthn/registration/initialize"),
+    Asked("POST", "/webauthn/registration/finalize"),
+}
+BODIES = {
+    "/webauthn/credentials/{credential_id}": {"name": "x"},
+    "/webauthn/registration/initialize": {},
+    "/webauthn/registration/finalize": {},
+}
 
 
 def operations(described):
@@ -113,6 +131,25 @@ class TestWhole:
         refusals = [one for status, one in answers.items() if status >= "400"]
         ref = {"$ref": "#/components/schemas/Problem"}
         assert all(one["content"]["application/json"]["schema"] == ref for one in refusals)
+
+    def test_an_endpoint_for_sessions_says_so_and_that_it_refuses_without_one(self):
+        described = document("public")
+        known = {*described["components"]["securitySchemes"]} - {KEY}
+        assert known == {"session", "session_cookie"}
+        for asked, operation in operations(described).items():
+            if asked not in FOR_SESSIONS:
+                assert all(KEY in one for one in operation.get("security", []))
+                continue
+            assert {name for one in operation["security"] for name in one} == known
+            assert {"401", "default"} <= set(operation["responses"])
+
+    @pytest.mark.one_database
+    @pytest.mark.parametrize("asked", sorted(FOR_SESSIONS), ids=str)
+    async def test_what_is_for_sessions_is_refused_without_one(self, public, asked):
+        path = asked.path.format(user_id=uuid4(), credential_id="YQ")
+        body = BODIES.get(asked.path, ...)
+        answer = await public.call(asked.method, path, body)
+        assert answer.status_code == 401
 
     def test_references_lead_somewhere(self, described):
         schemas = described["components"]["schemas"]
@@ -230,9 +267,10 @@ class TestWhatTheServerDoes:
     @pytest.mark.parametrize("asked", FOR_KEYS, ids=str)
     async def test_without_a_key_nothing_is_answered_but_401(self, admin, generated, asked):
         """SEC-012"""
-        for case in cases(generated[asked], 2, wrong=False):
+        for case in cases(generated[asked], 3):
             answer = await sent(admin, case)
             assert answer.status_code == 401
+            assert answer.headers["www-authenticate"] == "Bearer"
             case.validate_response(answer, checks=checks())
 
     @pytest.mark.parametrize("asked", FOR_KEYS, ids=str)

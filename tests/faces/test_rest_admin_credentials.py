@@ -239,7 +239,6 @@ class TestPassword:
             ({"password": None}, "password"),
             ({"password": 12345678}, "password"),
             ({"password": [PASSWORD]}, "password"),
-            ({"password": PASSWORD, "hash": "x"}, "hash"),
         ):
             assert refused(await admin.post(password, body, key=key), 400, "body_invalid", path)
         for body in ([], "x", None, 1):
@@ -247,6 +246,11 @@ class TestPassword:
         answer = await admin.post(password, NEW, key=key, headers={"content-type": "text/plain"})
         assert refused(answer, 415, "unsupported_media_type")
         assert await records("password_changed") == []
+
+    async def test_what_it_does_not_know_is_ignored(self, services, admin, key, ada, password):
+        body = {**NEW, "id": NOBODYS_ID, "hash": "x"}
+        assert (await admin.post(password, body, key=key)).status_code == 200
+        assert isinstance(await services.passwords.verify(ada.id, NEW["password"]), Verified)
 
     async def test_no_log_and_no_record_holds_a_password(self, admin, key, password, caplog):
         """SEC-116"""

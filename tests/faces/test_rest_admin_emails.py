@@ -6,6 +6,7 @@ from faces.admin_endpoints import (
     bodies,
     is_not_on_the_public_listener,
     is_whole,
+    mailed,
     opens_for_its_scope_alone,
     records,
     refused,
@@ -120,7 +121,7 @@ class TestRead:
 
 class TestAdd:
     async def test_an_address_is_added_and_is_not_the_primary_one(self, services, admin, key, ada):
-        """SEC-118: whatever `is_primary` says, as with the reference."""
+        """SEC-037, SEC-118: whatever `is_primary` says, as with the reference."""
         body = {"address": SECOND, "is_verified": True, "is_primary": True}
         answer = await admin.post(emails_of(ada.id), body, key=key)
         assert answer.status_code == 201
@@ -134,6 +135,7 @@ class TestAdd:
         assert await kept(services, ada.id) == [FIRST, SECOND]
         assert [who for _, who, _ in await records("email_created")] == ["secret_key"]
         assert "user.update.email.create" in await told()
+        assert await mailed() == [("email_create", FIRST)]
 
     async def test_the_first_address_of_a_user_is_the_primary_one(self, services, admin, key):
         account, _ = await services.users.create(
@@ -167,7 +169,6 @@ class TestAdd:
             ),
             ({"address": f"{'a' * 101}@x.org"}, "email_invalid", ["address"], None),
             ({"address": SECOND, "is_verified": 1}, "body_invalid", ["is_verified"], None),
-            ({"address": SECOND, "isVerified": True}, "body_invalid", ["isVerified"], None),
             ([], "body_invalid", [], None),
             (None, "body_invalid", [], None),
         ],
@@ -179,6 +180,15 @@ class TestAdd:
         assert message in (None, answer.json()["message"])
         assert await kept(services, ada.id) == [FIRST]
 
+    async def test_what_it_does_not_know_is_ignored_and_the_address_is_kept_in_lower_case(
+        self, services, admin, key, ada
+    ):
+        body = {"id": "x", "address": SECOND.upper(), "is_verified": None, "isVerified": True}
+        answer = await admin.post(emails_of(ada.id), body, key=key)
+        shown = answer.json()
+        assert (answer.status_code, shown["address"], shown["is_verified"]) == (201, SECOND, False)
+        assert await kept(services, ada.id) == [FIRST, SECOND]
+
     async def test_one_too_many_is_a_conflict(self, services, key, ada):
         few = Face(await reconfigured(services, email=Email(limit=1)), "admin")
         answer = await few.post(emails_of(ada.id), {"address": SECOND}, key=key)
@@ -188,7 +198,7 @@ class TestAdd:
 
 class TestPrimary:
     async def test_an_address_becomes_the_primary_one(self, services, admin, key, second):
-        """SEC-118"""
+        """SEC-037, SEC-118: and the old one is told."""
         answer = await admin.call(
             "POST", f"{emails_of(second.user_id)}/{second.id}/set_primary", key=key
         )
@@ -196,6 +206,7 @@ class TestPrimary:
         assert await kept(services, second.user_id) == [SECOND, FIRST]
         assert [who for _, who, _ in await records("primary_email_changed")] == ["secret_key"]
         assert "user.update.email.primary" in await told()
+        assert await mailed() == [("primary_email_update", FIRST)]
 
     async def test_what_is_primary_already_is_told_to_nobody(self, services, admin, key, second):
         first = (await services.users.emails_of([second.user_id]))[second.user_id][0]
@@ -205,16 +216,18 @@ class TestPrimary:
         assert answer.status_code == 204
         assert "user.update.email.primary" not in await told()
         assert await records("primary_email_changed") == []
+        assert await mailed() == []
 
 
 class TestDelete:
     async def test_an_address_is_taken_away(self, services, admin, key, second):
-        """SEC-118"""
+        """SEC-037, SEC-118"""
         answer = await admin.call("DELETE", f"{emails_of(second.user_id)}/{second.id}", key=key)
         assert (answer.status_code, answer.content) == (204, b"")
         assert await kept(services, second.user_id) == [FIRST]
         assert [who for _, who, _ in await records("email_deleted")] == ["secret_key"]
         assert "user.update.email.delete" in await told()
+        assert await mailed() == [("email_delete", FIRST)]
 
     async def test_the_primary_one_stays(self, services, admin, key, second):
         first = (await services.users.emails_of([second.user_id]))[second.user_id][0]

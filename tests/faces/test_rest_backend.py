@@ -9,6 +9,7 @@ from factories import NOBODYS_ID, make_key, make_session, make_user, reconfigure
 
 from app.access import SCOPES, SYSTEM
 from app.config.sections import UserMetadata
+from app.http import Callers
 from app.persistence import fetch
 
 USERS = "/api/server/v1/users"
@@ -543,9 +544,58 @@ class TestWhoMay:
             }
             assert len(texts) == 1
 
-    async def test_who_may_not_is_told_before_the_body_is_judged(self, admin, ada):
-        answer = await admin.patch(f"{USERS}/{ada.id}/metadata", {"nothing": 1})
-        assert refused(answer, 401, "unauthenticated")
+    async def test_who_may_not_is_told_before_the_body_is_judged(self, services, admin, ada):
+        """SEC-012: and before a query is."""
+        path = f"{USERS}/{ada.id}/metadata"
+        narrow = await make_key(services, "users:read")
+        wrong = (
+            ("PATCH", path, {"content": b'{"nothing": 1}'}),
+            ("PATCH", path, {"content": b"{"}),
+            ("PATCH", path, {}),
+            ("PATCH", path, {"content": b"x", "headers": {"content-type": "text/xml"}}),
+            ("POST", USERS, {"content": b"[]"}),
+        )
+        for method, where, sent in wrong:
+            answer = await admin.call(method, where, **sent)
+            assert refused(answer, 401, "unauthenticated")
+            assert answer.headers["www-authenticate"] == "Bearer"
+            answer = await admin.call(method, where, key=narrow, **sent)
+            assert refused(answer, 403, "forbidden")
+        assert refused(await admin.get("/users?page=x"), 401, "unauthenticated")
+
+    async def test_who_asks_is_learned_once(self, services, admin, ada, key, monkeypatch):
+        asked = []
+        learn = Callers.of
+
+        async def counted(*args, **given):
+            asked.append(args)
+            return await learn(*args, **given)
+
+        monkeypatch.setattr(Callers, "of", counted)
+        assert (await admin.get(f"{USERS}/{ada.id}", key=key)).status_code == 200
+        assert len(asked) == 1
+
+    async def test_a_body_that_is_not_there_is_asked_for(self, admin, ada, key):
+        for method, path in (
+            ("PATCH", f"{USERS}/{ada.id}/metadata"),
+            ("PATCH", f"/users/{ada.id}"),
+            ("POST", "/users"),
+            ("POST", "/sessions"),
+        ):
+            answer = await admin.call(method, path, key=key)
+            assert refused(answer, 400, "bad_request")
+            assert answer.json()["message"] == "A body is needed."
+
+    async def test_who_may_change_bags_alone_sees_no_address(self, services, admin, ada):
+        """SEC-015: on neither listener; with `users:read` beside it they are there."""
+        path = f"{USERS}/{ada.id}/metadata"
+        answer = await admin.patch(path, {}, key=await make_key(services, "users.metadata:write"))
+        assert answer.status_code == 200
+        assert "emails" not in answer.json()
+        assert "@" not in answer.text
+        both = await make_key(services, "users.metadata:write", "users:read")
+        shown = (await admin.patch(path, {}, key=both)).json()
+        assert [one["address"] for one in shown["emails"]] == ["ada@example.com"]
 
 
 async def test_each_write_leaves_one_record(services, admin, key, ada):

@@ -83,6 +83,7 @@ def test_every_subset_of_what_opens_an_account_is_a_kind_of_user():
 # The proofs
 
 
+@pytest.mark.no_cover  # other tests show that each line is run
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_is_reached_keeps_every_rule_sec_032_037_038_058_060_063(explorer, part):
     """In every state that the flows reach, for all kinds of users:

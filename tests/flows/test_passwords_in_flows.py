@@ -21,9 +21,10 @@ from flows.people import (
 )
 from flows.walking import RestClient, deliver, mailed_code, preflight
 
+from app import strictjson
 from app.access import SYSTEM
 from app.persistence import fetch
-from app.users import NewEmail, NewUser
+from app.users import NewEmail
 
 NEW = "an umbrella for tomorrow"
 
@@ -75,6 +76,15 @@ async def test_a_wrong_password_does_not(client, services, wrong):
     assert (shown.token, shown.cookies) == (None, ())
     (record,) = await audited("login_failure")
     assert record["subject_id"] == account.id
+
+
+async def test_a_password_of_nobody_is_a_failure_on_record_too_sec_118(client, services):
+    await at_password(client)
+    shown = await client.act("password_login", password="wrong")
+    assert shown.problems == {"password": "value_invalid_error"}
+    (record,) = await audited("login_failure")
+    assert record["subject_id"] is None
+    assert strictjson.parse(record["details"].encode())["login_method"] == "password"
 
 
 async def test_an_empty_password_is_missing_and_no_attempt(client, services):
@@ -140,10 +150,15 @@ async def test_too_many_passwords_wait_sec_069(client, services, clock):
     await at_password(client)
     for _ in range(5):
         assert (await client.act("password_login", password="wrong")).status == 400
+    client.headers |= {"x-request-id": "request-of-mine", "user-agent": "Firefox"}
     shown = await client.act("password_login", password=PASSWORD)
     assert (shown.name, shown.status, shown.error) == ("login_password", 429, "rate_limit_exceeded")
     assert shown.payload["retry_after"] >= 1
     assert int(shown.retry_after) == shown.payload["retry_after"]
+    (record,) = await audited("rate_limit_exceeded")
+    assert record["request_id"] == "request-of-mine"
+    assert (record["user_agent"], record["address"]) == ("Firefox", "127.0.0.1")
+    assert client.flow_id in record["details"]
     clock.advance(seconds=61)
     assert (await client.act("password_login", password=PASSWORD)).name == "success"
 
@@ -433,10 +448,10 @@ async def test_who_comes_when_too_much_is_hashed_is_told_when_to_come_again_sec_
 
 
 async def test_nobody_is_the_user_of_the_nil_id(client, services):
-    """What is asked for nobody's sake finds nobody, whoever has the id."""
-    new = NewUser(id=UUID(int=0), emails=(NewEmail("nil@example.com", is_primary=True),))
-    await services.users.create(SYSTEM, new)
-    await services.passwords.set(SYSTEM, new.id, PASSWORD)
+    """What is asked for nobody's sake finds nobody, though an older server let somebody have it."""
+    nil, made = UUID(int=0), "INSERT INTO app_user (id, created_at, updated_at) VALUES ($1, $2, $2)"
+    await fetch(made, nil, services.clock())
+    await services.passwords.set(SYSTEM, nil, PASSWORD)
     await at_password(client, "nobody@example.com")
     shown = await client.act("password_login", password=PASSWORD)
     assert shown.problems == {"password": "value_invalid_error"}

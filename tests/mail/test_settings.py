@@ -48,8 +48,6 @@ def test_mail_is_plain_to_this_machine_or_by_choice_alone(host, port, tls, prote
     ("variables", "why"),
     [
         (smtp(host="mail.example.com", tls="none") | LOGIN, "in the clear"),
-        (smtp(host="mail.example.com", user="product"), "go together"),
-        (smtp(host="mail.example.com", password="its-password"), "go together"),
         (smtp(port="0"), "smtp.port"),
         (smtp(port="65536"), "smtp.port"),
         (smtp(port="x"), "whole number"),

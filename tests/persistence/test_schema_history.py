@@ -102,7 +102,7 @@ class TestUp:
     async def test_a_migration_that_fails_leaves_nothing_behind(self, new):
         """SEC-135: all that is missing is applied in one transaction."""
         await fetch("CREATE TABLE signing_key (in_the_way TEXT)")
-        with pytest.raises(Exception, match="signing_key"):
+        with pytest.raises(SchemaRefused, match=r"^Migration \S+ fails here: .*signing_key.*\.$"):
             await new.up()
         assert await tables() == {"signing_key"}
         await fetch("DROP TABLE signing_key")
@@ -127,6 +127,14 @@ class TestDown:
     async def test_more_steps_than_there_are_undo_all(self, new):
         done = await new.up()
         assert await new.down(100) == done[::-1]
+
+    async def test_one_that_cannot_be_undone_is_refused_and_none_is(self, new):
+        """SEC-135"""
+        done = await new.up()
+        await fetch("DROP TABLE saml_entity")
+        with pytest.raises(SchemaRefused, match=r"^Migration \S+ fails here: .*saml_entity.*\.$"):
+            await new.down(len(done))
+        assert [row["id"] for row in await history()] == done
 
 
 class TestRefusal:

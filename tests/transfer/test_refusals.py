@@ -4,7 +4,8 @@ import io
 import json
 import tracemalloc
 from datetime import UTC, datetime
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
 from credentials.authenticator import b64
@@ -30,8 +31,45 @@ KEY = b64(
 PASSKEY = {"credential_id": b64(b"credential"), "public_key": KEY}
 
 
+def emails(count: int) -> list[dict[str, Any]]:
+    return [{"address": f"ada{n}@example.com", "is_primary": n == 0} for n in range(count)]
+
+
+def identity(subject: str = "1", claims: int = 8) -> dict[str, Any]:
+    """An identity whose claims have so many bytes."""
+    return {"provider": "x", "issuer": "i", "subject": subject, "claims": {"a": "x" * (claims - 8)}}
+
+
+def identities(count: int) -> list[dict[str, Any]]:
+    return [identity(f"subject {n}") for n in range(count)]
+
+
+def session(**given: Any) -> dict[str, Any]:
+    times = dict.fromkeys(("created_at", "last_used_at", "expires_at"), "2024-01-01T00:00:00Z")
+    return {"id": str(uuid4()), **times, **given}
+
+
+def device() -> dict[str, Any]:
+    times = dict.fromkeys(("created_at", "expires_at"), "2024-01-01T00:00:00Z")
+    return {"id": str(uuid4()), "digest": "a" * 64, **times}
+
+
+def passkeys(count: int) -> list[dict[str, Any]]:
+    return [PASSKEY | {"credential_id": b64(b"credential %d" % n)} for n in range(count)]
+
+
 async def users() -> int:
     return (await fetch("SELECT count(*) AS n FROM app_user"))[0]["n"]
+
+
+async def recorded(user_id: UUID) -> dict[str, Any]:
+    """What the audit log tells of a user, but for how the user was made."""
+    kinds = "('user_updated', 'sessions_revoked', 'trusted_devices_forgotten')"
+    rows = await fetch(
+        f"SELECT type, details FROM audit_event WHERE subject_id = $1 AND type IN {kinds}",
+        user_id,
+    )
+    return {row["type"]: json.loads(row["details"]) for row in rows}
 
 
 async def test_the_least_that_an_entry_may_say_is_an_address(services):
@@ -54,6 +92,7 @@ async def test_the_least_that_an_entry_may_say_is_an_address(services):
         ({"emails": [EMAIL | {"is_primary": True}, EMAIL]}, "entry_invalid"),
         ({"emails": [EMAIL | {"surprise": 1}]}, "entry_invalid"),
         ({"emails": "ada@example.com"}, "entry_invalid"),
+        ({"emails": emails(101)}, "entry_invalid"),
         ({"emails": [EMAIL], "id": "1"}, "entry_invalid"),
         ({"emails": [EMAIL], "role": "admin"}, "entry_invalid"),
         ({"username": "a da"}, "username_invalid"),
@@ -112,6 +151,22 @@ async def test_the_least_that_an_entry_may_say_is_an_address(services):
             },
             "entry_invalid",
         ),
+        ({"emails": [EMAIL], "id": str(UUID(int=0))}, "user_id_invalid"),
+        ({"emails": emails(101)}, "entry_invalid"),
+        ({"emails": [EMAIL], "identities": identities(1_001)}, "entry_invalid"),
+        ({"emails": [EMAIL], "identities": [identity(claims=65_537)]}, "entry_invalid"),
+        ({"emails": [EMAIL], "recovery_codes": [{"digest": "a" * 64}] * 101}, "entry_invalid"),
+        ({"emails": [EMAIL], "webauthn_credentials": passkeys(201)}, "entry_invalid"),
+        (
+            {
+                "emails": [EMAIL],
+                "webauthn_credentials": [PASSKEY | {"transports": [f"t{n}" for n in range(17)]}],
+            },
+            "entry_invalid",
+        ),
+        ({"emails": [EMAIL], "sessions": [session()] * 101}, "entry_invalid"),
+        ({"emails": [EMAIL], "sessions": [session(amr=["x"] * 17)]}, "entry_invalid"),
+        ({"emails": [EMAIL], "trusted_devices": [device()] * 101}, "entry_invalid"),
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
@@ -121,6 +176,35 @@ async def test_one_bad_entry_undoes_the_import_sec_115(services, entry, code):
     assert (outcome.is_kept, outcome.refused) == (False, 1)
     assert await users() == 0
     assert await fetch("SELECT id FROM audit_event WHERE type = 'users_imported'") == []
+
+
+async def test_as_much_as_an_entry_may_hold_is_kept(services):
+    entry = {
+        "emails": emails(100),
+        "identities": [identity(claims=65_536), *identities(999)],
+        "webauthn_credentials": passkeys(200),
+        "sessions": [session(amr=["x"] * 16)],
+        "trusted_devices": [device()],
+    }
+    outcome = await imported(services, [entry])
+    assert (outcome.problems, outcome.imported) == ([], 1)
+
+
+async def test_as_much_as_a_user_may_have_here_is_kept(elsewhere):
+    sessions = [session() for _ in range(101)]
+    async with elsewhere(EMAIL_LIMIT="101", SESSION_LIMIT="101") as other:
+        outcome = await imported(other, [{"emails": emails(101), "sessions": sessions}])
+        assert (outcome.problems, outcome.imported) == ([], 1)
+
+
+async def test_a_user_of_an_export_may_lack_what_another_needs(services):
+    """Who has lost the last identity is such a user; no other entry may leave all of it out."""
+    user_id = str(new_id())
+    outcome = await imported(services, [{"id": user_id}])
+    assert (outcome.imported, outcome.refused) == (1, 0)
+    assert str((await fetch("SELECT id FROM app_user"))[0]["id"]) == user_id
+    outcome = await imported(services, json.dumps([{"user_id": str(new_id())}]).encode())
+    assert [one.code for one in outcome.problems] == ["identifier_missing"]
 
 
 async def test_a_good_passkey_is_none_of_the_refused(services):
@@ -378,6 +462,49 @@ class TestUpdates:
         assert (await imported(services, [entry], on_conflict="update")).updated == 1
         assert await fetch("SELECT id FROM user_session") == []
         assert await fetch("SELECT id FROM trusted_device") == []
+        assert await recorded(person.id) == {
+            "user_updated": {"context": "import", "fields": ["password", "username"]},
+            "sessions_revoked": {"count": 1},
+            "trusted_devices_forgotten": {"count": 1},
+        }
+        told = "SELECT user_id FROM webhook_event WHERE name = 'session.delete.admin.revoke'"
+        assert [row["user_id"] for row in await fetch(told)] == [person.id]
+
+    async def test_each_user_that_is_changed_has_a_record_sec_118(self, services):
+        ada, eve = await make_person(services), await make_person(services, "eve")
+        entries = [
+            {
+                "id": str(ada.id),
+                "emails": [EMAIL],
+                "name": "Ada Byron",
+                "last_sign_in_at": "2024-01-01T00:00:00Z",
+                "private_metadata": {"note": "x"},
+                "recovery_codes": [{"digest": "a" * 64}],
+                "identities": [identity()],
+            },
+            {"id": str(eve.id), "emails": [EMAIL]},
+            {"id": str(new_id()), "emails": [{"address": "new@example.com"}]},
+        ]
+        kept = {"on_conflict": "update", "is_whole": False}
+        outcome = await imported(services, entries, is_trial=True, **kept)
+        assert (outcome.updated, await recorded(ada.id)) == (1, {})
+        outcome = await imported(services, entries, **kept)
+        assert (outcome.updated, outcome.refused, outcome.imported) == (1, 1, 1)
+        fields = ["emails", "identities", "last_sign_in_at", "name"]
+        fields += ["private_metadata", "recovery_codes"]
+        assert await recorded(ada.id) == {"user_updated": {"context": "import", "fields": fields}}
+        assert await recorded(eve.id) == {}
+        assert len(await fetch("SELECT id FROM audit_event WHERE type = 'user_updated'")) == 1
+
+    async def test_sessions_that_are_brought_along_take_the_place_of_others(self, services):
+        person = await make_person(services)
+        entry = {"id": str(person.id), "sessions": [session()], "trusted_devices": [device()]}
+        assert (await imported(services, [entry], on_conflict="update")).updated == 1
+        for table, key in (("user_session", "sessions"), ("trusted_device", "trusted_devices")):
+            rows = await fetch(f"SELECT id FROM {table}")
+            assert [str(row["id"]) for row in rows] == [entry[key][0]["id"]]
+        told = await recorded(person.id)
+        assert told["sessions_revoked"] == told["trusted_devices_forgotten"] == {"count": 1}
 
 
 @given(st.binary(max_size=200))
@@ -417,6 +544,22 @@ async def test_memory_does_not_grow_with_the_file(head, tail):
     finally:
         tracemalloc.stop()
     assert entries > 8_000
+    assert peak < 1024 * 1024
+
+
+@pytest.mark.one_database
+@pytest.mark.parametrize(
+    ("head", "tail"),
+    [(b"", b"[]"), (b"", ours()), (b"[", b"]"), (b"[{}", b"]"), (b"[{},", b"{}]"), (b"[]", b"\n")],
+    ids=["array", "header", "within", "behind_entry", "behind_comma", "behind_array"],
+)
+async def test_spaces_are_not_held(head, tail):
+    tracemalloc.start()
+    try:
+        list(Reading(Endless(head, b" " * 2_000, tail, 4 * 1024 * 1024)).entries())
+        _, peak = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
     assert peak < 1024 * 1024
 
 

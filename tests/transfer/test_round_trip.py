@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from uuid import UUID
 
 import pytest
 from credentials.ceremonies import logged_in
@@ -13,7 +14,7 @@ from app.credentials import recovery_codes
 from app.credentials.passkey_values import Accepted
 from app.credentials.passwords import Verified
 from app.persistence import fetch
-from app.transfer import FileRefused
+from app.transfer import FileRefused, made_up
 from app.transfer.rows import COLUMNS
 
 
@@ -29,6 +30,35 @@ async def test_an_export_comes_back_byte_by_byte_and_everybody_signs_in_sec_115(
         assert await exported(other) == file
         for person in people:
             await signs_in(other, person)
+
+
+async def test_who_has_the_least_or_greatest_id_is_written_too(services):
+    """A server that is older than the rule has let somebody have the id of nobody."""
+    ids = [UUID(int=0), UUID(int=1), UUID(int=2**128 - 1)]
+    made = "INSERT INTO app_user (id, created_at, updated_at) VALUES ($1, $2, $2)"
+    for user_id in ids:
+        await fetch(made, user_id, services.clock())
+    header, *lines = (await exported(services)).splitlines()
+    assert json.loads(header)["users"] == len(ids)
+    assert [json.loads(line)["id"] for line in lines] == [str(user_id) for user_id in ids]
+
+
+async def test_more_users_than_a_page_holds_are_written_once_each(services, elsewhere):
+    await imported(services, b"".join(made_up(1_001, "sekisho")))
+    file = await exported(services)
+    async with elsewhere() as other:
+        assert (await imported(other, file)).imported == 1_001
+        assert await exported(other) == file
+
+
+async def test_who_has_no_identifier_left_comes_back_sec_115(services, elsewhere):
+    user = await make_user(services)
+    await fetch("DELETE FROM email")
+    file = await exported(services)
+    async with elsewhere() as other:
+        assert (await imported(other, file)).imported == 1
+        assert await exported(other) == file
+        assert await other.users.by_id(user.id) is not None
 
 
 @pytest.mark.parametrize("database", ["sqlite"], indirect=True)

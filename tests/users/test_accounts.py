@@ -30,6 +30,7 @@ from app.users import (
     UsernameInvalid,
     UsernameTaken,
 )
+from app.users.errors import UserIdInvalid
 
 
 def named(username: str, **given) -> NewUser:
@@ -47,6 +48,15 @@ async def events(services, kind: str) -> list[dict]:
 
 
 class TestCreate:
+    async def test_nobody_has_the_nil_id(self, services):
+        with pytest.raises(UserIdInvalid) as refused:
+            await services.users.create(SYSTEM, addressed("ada@example.com", id=UUID(int=0)))
+        assert refused.value.path == ("id",)
+        account, _ = await services.users.create(
+            SYSTEM, addressed("ada@example.com", id=UUID(int=1))
+        )
+        assert account.id == UUID(int=1)
+
     async def test_an_account_has_what_it_was_given(self, services, clock):
         profile = ProfileChanges(
             username="Ada_1815",

@@ -2,15 +2,24 @@
 
 import asyncio
 import json
+from dataclasses import replace
 from uuid import uuid4
 
 import pytest
 from factories import make_user
+from msgspec import structs
 
 from app.access import SYSTEM
 from app.errors import NotFound
 from app.persistence import fetch
-from app.users import EmailInvalid, EmailIsPrimary, EmailLimitReached, EmailTaken, NewEmail
+from app.users import (
+    EmailInvalid,
+    EmailIsPrimary,
+    EmailLimitReached,
+    EmailTaken,
+    NewEmail,
+    NewUser,
+)
 
 
 async def addresses(services, user) -> dict[str, tuple[bool, bool]]:
@@ -60,6 +69,24 @@ async def test_there_is_a_limit(services):
     with pytest.raises(EmailLimitReached):
         await services.users.add_email(SYSTEM, user.id, NewEmail("over@example.com"))
     assert len(await addresses(services, user)) == services.config.email.limit
+
+
+async def test_the_limit_holds_for_a_new_user(services):
+    """SEC-098"""
+
+    async def make(users, count: int) -> None:
+        emails = (NewEmail(f"x{n}@example.com", is_primary=n == 0) for n in range(count))
+        await users.create(SYSTEM, NewUser(emails=tuple(emails)))
+
+    with pytest.raises(EmailLimitReached) as refused:
+        await make(services.users, services.config.email.limit + 1)
+    assert refused.value.path == ("emails",)
+    assert await services.users.by_email("x0@example.com") is None
+    await make(services.users, services.config.email.limit)
+    none = replace(services.users, emails=structs.replace(services.users.emails, limit=0))
+    await none.create(SYSTEM, NewUser(emails=(NewEmail("one@example.com"),)))
+    with pytest.raises(EmailLimitReached):
+        await make(none, 2)
 
 
 async def test_the_limit_holds_when_many_are_added_at_once(services):

@@ -5,6 +5,7 @@ from faces.clients import Face
 from webhooks.conftest import happen, hooked, told
 
 from app import upkeep
+from app.access import SYSTEM
 from app.persistence import fetch, transaction
 from app.webhooks.deliveries import TRIED_FOR
 from app.worker import working
@@ -17,11 +18,12 @@ class Counts:
         self._face = Face(services, "admin")
 
     async def of(self, name, label):
-        """The values of a counter, by its only label."""
+        """What a counter has counted, by its only label."""
         lines = (await self._face.get("/metrics")).text.splitlines()
         begin = f"sekisho_{name}_total{{{label}="
         found = [line for line in lines if line.startswith(begin)]
-        return {line.split('"')[1]: int(line.rpartition(" ")[2]) for line in found}
+        counted = {line.split('"')[1]: int(line.rpartition(" ")[2]) for line in found}
+        return {label: number for label, number in counted.items() if number}
 
     async def attempts(self):
         return await self.of("webhook_attempts", "outcome")
@@ -52,7 +54,7 @@ async def test_an_attempt_is_counted_by_its_outcome_and_a_delivery_when_it_is_ov
 
 async def test_a_ping_counts_as_any_other(services, receiver, counts):
     hook = await hooked(services, receiver)
-    await services.webhooks.ping(hook.id)
+    await services.webhooks.ping(SYSTEM, hook.id)
     assert await counts.attempts() == {"delivered": 1}
 
 

@@ -7,6 +7,8 @@ import hmac
 import io
 import json
 import re
+import socket
+import threading
 from dataclasses import replace
 from datetime import timedelta
 
@@ -26,7 +28,7 @@ from app.config.values import Secret
 from app.config.webhook_sections import SUBSCRIBABLE, Hook
 from app.ids import new_id
 from app.keys import TokenInvalid
-from app.outbound import Limits, Reach
+from app.outbound import Limits, LookUps, Outbound, Reach, Unanswered, transport
 from app.persistence import fetch, transaction
 from app.users import ProfileChanges
 from app.webhooks import EVENTS, WebhookChanges, courier
@@ -515,6 +517,54 @@ class TestTryingAgain:
         await happen(services, "user.login")
         await told(services)
         assert [row["outcome"] for row in await log()] == ["unanswered"]
+
+    async def test_hooks_whose_names_hang_hold_up_no_other_sec_133(
+        self, services, receiver, monkeypatch
+    ):
+        """SEC-133: not even where more of them hang than there were ever threads."""
+        let_go, real = threading.Event(), socket.getaddrinfo
+
+        def look_up(host, *given, **named):
+            if host.endswith(".dead.test"):
+                let_go.wait()
+            return real("127.0.0.1", *given, **named)
+
+        monkeypatch.setattr(socket, "getaddrinfo", look_up)
+        dead = [await hooked(services, f"https://{n}.dead.test/") for n in range(20)]
+        try:
+            await happen(services, "user.login")
+            await services.webhooks.spread()
+            with monkeypatch.context() as patch:
+                patch.setattr(courier, "LIMITS", Limits(seconds=0.05))
+                for hook in dead:
+                    await services.webhooks.deliver_next(hook.id)
+            live = [
+                await hooked(services, receiver),
+                await hooked(services, receiver.url.replace("127.0.0.1", "localhost")),
+            ]
+            await happen(services, "user.logout")
+            await services.webhooks.spread()
+            for hook in live:
+                await services.webhooks.deliver_next(hook.id)
+        finally:
+            let_go.set()
+        assert receiver.events == ["user.logout"] * 2
+        tried = [row["outcome"] for row in await log() if row["event"] == "user.login"]
+        assert tried == ["unanswered"] * 20
+
+    async def test_others_whose_names_hang_hold_up_no_hook_sec_133(
+        self, services, receiver, monkeypatch
+    ):
+        """SEC-133: providers and callbacks have look-ups of their own."""
+        monkeypatch.setattr(transport, "_look_ups", LookUps(most=0))
+        url, others = receiver.url.replace("127.0.0.1", "localhost"), Outbound.of(services.config)
+        with pytest.raises(Unanswered):
+            await others.client.get(url)
+        await others.close()
+        await hooked(services, url)
+        await happen(services, "user.login")
+        await told(services)
+        assert receiver.events == ["user.login"]
 
     async def test_nothing_of_an_answer_is_kept(self, services, receiver):
         """SEC-116"""

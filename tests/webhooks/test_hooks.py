@@ -10,11 +10,12 @@ from hypothesis import strategies as st
 from webhooks.conftest import claims_of, happen, hooked, log, told
 
 from app import upkeep
-from app.access import SYSTEM
+from app.access import SCOPES, SYSTEM
 from app.assembly import assemble
 from app.config.sections import Audit, AuditStorage
 from app.config.values import Secret
 from app.config.webhook_sections import Hook
+from app.errors import ScopeMissing
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.paging import PageRequest, Position
@@ -117,6 +118,19 @@ class TestMaking:
             await services.webhooks.create(SYSTEM, URL, events)
         assert refused.value.path == ("events",)
 
+    async def test_mails_are_told_for_who_may_be_any_user_alone(self, services):
+        """SEC-015: a mail holds the code that signs its user in."""
+        narrow = await key_actor(services, *(set(SCOPES) - {"sessions:write"}))
+        for events in (("email",), ("email.send",), ("user", "email.send")):
+            with pytest.raises(ScopeMissing) as refused:
+                await services.webhooks.create(narrow, URL, events)
+            assert refused.value.required == ("webhooks:write", "sessions:write")
+        assert await services.webhooks.listed() == []
+        await services.webhooks.create(narrow, URL, ("user", "session"))
+        both = await key_actor(services, "webhooks:write", "sessions:write")
+        hook, _ = await services.webhooks.create(both, URL, ("email",))
+        assert hook.events == ("email",)
+
     async def test_there_are_fifty_at_most(self, services):
         for n in range(50):
             await hooked(services, f"{URL}{n}")
@@ -132,6 +146,30 @@ class TestMaking:
 
 
 class TestChanging:
+    @pytest.mark.parametrize(
+        ("events", "changes"),
+        [
+            (("user",), WebhookChanges(events=("email",))),
+            (("user",), WebhookChanges(events=("user", "email.send"))),
+            (("email.send",), WebhookChanges(callback=f"{URL}/elsewhere")),
+            (("email",), WebhookChanges(callback=f"{URL}/elsewhere", events=("user",))),
+            (("email",), WebhookChanges(events=("user",))),
+            (("email",), WebhookChanges(is_enabled=True)),
+        ],
+    )
+    async def test_a_hook_of_mails_changes_for_who_may_be_any_user_alone(
+        self, services, events, changes
+    ):
+        """SEC-015: what waits, codes among it, goes to the new callback."""
+        hook = await hooked(services, URL, *events)
+        narrow = await key_actor(services, *(set(SCOPES) - {"sessions:write"}))
+        with pytest.raises(ScopeMissing):
+            await services.webhooks.update(narrow, hook.id, changes)
+        assert await services.webhooks.get(hook.id) == hook
+        both = await key_actor(services, "webhooks:write", "sessions:write")
+        assert (await services.webhooks.update(both, hook.id, changes)).is_enabled
+        await services.webhooks.delete(narrow, hook.id)
+
     async def test_what_is_left_out_stays(self, services, clock):
         hook = await hooked(services, URL)
         clock.advance(days=1)
@@ -171,7 +209,7 @@ class TestChanging:
             webhooks.update(SYSTEM, nobody, WebhookChanges()),
             webhooks.delete(SYSTEM, nobody),
             webhooks.rotate_secret(SYSTEM, nobody, timedelta(0)),
-            webhooks.ping(nobody),
+            webhooks.ping(SYSTEM, nobody),
             webhooks.page(nobody, PageRequest()),
             webhooks.replay_all(SYSTEM, [], failed_of=nobody),
         ):
@@ -242,12 +280,14 @@ class TestAudit:
         await webhooks.spread()
         (delivery,) = every(await webhooks.page(hook.id, PageRequest()))
         await webhooks.replay(actor, delivery.id)
+        await webhooks.ping(actor, hook.id)
         await webhooks.delete(actor, hook.id)
         records = await audit()
         assert sorted(one["type"] for one in records) == [
             "webhook_created",
             "webhook_deleted",
             "webhook_delivery_replayed",
+            "webhook_pinged",
             "webhook_secret_rotated",
             "webhook_updated",
         ]
@@ -339,7 +379,7 @@ class TestFailing:
 class TestTellingAgain:
     async def test_a_ping_is_told_at_once(self, services, receiver):
         hook = await hooked(services, receiver, "session")
-        found = await services.webhooks.ping(hook.id)
+        found = await services.webhooks.ping(SYSTEM, hook.id)
         assert (found.event, found.state, found.status) == ("ping", "delivered", 200)
         (asked,) = receiver.asked
         claims = claims_of(services, asked)
@@ -349,7 +389,7 @@ class TestTellingAgain:
     async def test_a_ping_that_fails_is_tried_again(self, services, receiver, clock):
         receiver.says(500, 200)
         hook = await hooked(services, receiver)
-        found = await services.webhooks.ping(hook.id)
+        found = await services.webhooks.ping(SYSTEM, hook.id)
         assert (found.state, found.outcome, found.attempts) == ("waiting", "refused", 1)
         clock.advance(seconds=5)
         assert await told(services) == 1
@@ -358,15 +398,15 @@ class TestTellingAgain:
         hook = Hook(callback=receiver.url, events=["user"])
         on, off = await configured(hook), await configured(hook, enabled=False)
         (found,) = await on.webhooks.listed()
-        assert (await on.webhooks.ping(found.id)).state == "delivered"
+        assert (await on.webhooks.ping(SYSTEM, found.id)).state == "delivered"
         with pytest.raises(WebhookDisabled):
-            await off.webhooks.ping(found.id)
+            await off.webhooks.ping(SYSTEM, found.id)
 
     async def test_a_disabled_hook_is_not_pinged(self, services, receiver):
         hook = await hooked(services, receiver)
         await services.webhooks.update(SYSTEM, hook.id, WebhookChanges(is_enabled=False))
         with pytest.raises(WebhookDisabled):
-            await services.webhooks.ping(hook.id)
+            await services.webhooks.ping(SYSTEM, hook.id)
         assert receiver.asked == []
 
     async def test_an_event_is_told_again_under_its_id(self, services, receiver, clock):

@@ -88,8 +88,9 @@ def test_a_hook_that_cannot_be_is_refused_while_hooks_are_on(read, given, senten
     read(**given, enabled="false")
 
 
-def test_production_speaks_https_alone(tmp_path):
-    """SEC-110"""
+@pytest.mark.parametrize("networks", [{}, {"OUTBOUND_ALLOWED_NETWORKS": "10.0.0.0/8"}])
+def test_production_speaks_https_alone(tmp_path, networks):
+    """SEC-110: inside the network, too."""
     given = {
         "ENVIRONMENT": "production",
         "SERVER_PUBLIC_URL": "https://id.example.com",
@@ -98,7 +99,7 @@ def test_production_speaks_https_alone(tmp_path):
         "WEBHOOKS_HOOKS": '{"callback":"http://a.example/x","events":["user"]}',
     }
     with pytest.raises(ConfigurationRefused, match="https URL in production"):
-        variables(tmp_path, **given)
+        variables(tmp_path, **given, **networks)
 
 
 def test_what_is_above_an_event_can_be_asked_for():

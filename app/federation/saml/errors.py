@@ -5,7 +5,7 @@ from app.federation.errors import InvalidRequest
 
 
 class SamlOff(Forbidden):
-    """SAML is not configured."""
+    """SAML is not configured; Hanko's words, of which published clients may know."""
 
     message = "SAML is not enabled for this tenant."
 

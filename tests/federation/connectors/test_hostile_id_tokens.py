@@ -109,7 +109,7 @@ class TestClaims:
             {"aud": [CLIENT_ID, "another-client"], "azp": CLIENT_ID},
             {"azp": CLIENT_ID},
             {"at_hash": None},
-            {"exp": int(NOW) + 600.5, "iat": int(NOW) - 0.5},
+            {"exp": int(NOW) + 86_400.5, "iat": int(NOW) - 0.5},
             {"iat": int(NOW) + 30},
             {"nbf": int(NOW) - 30},
         ],

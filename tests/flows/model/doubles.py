@@ -644,7 +644,7 @@ class Audit:
 
 @dataclass(frozen=True, slots=True)
 class RateLimits:
-    async def take(self, operation, *, account="", address, known_browser=False):
+    async def take(self, operation, *, account="", address, known_browser=False, actor=None):
         return None
 
 
