@@ -27,8 +27,8 @@ def test_the_defaults_are_those_that_are_promised_sec_034_035():
 @pytest.mark.parametrize(
     ("name", "value"),
     [
-        ("PASSWORD_MIN_LENGTH", "7"),
-        ("PASSWORD_MIN_LENGTH", "65"),
+        ("PASSWORD_MIN_LENGTH", "0"),
+        ("PASSWORD_MIN_LENGTH", "73"),
         ("PASSWORD_ARGON2_MEMORY", "18"),
         ("PASSWORD_ARGON2_ITERATIONS", "1"),
         ("PASSWORD_ARGON2_PARALLELISM", "0"),

@@ -60,9 +60,9 @@ def test_redis_needs_an_address():
 @pytest.mark.parametrize("which", ["PASSCODE", "PASSWORD", "OTP", "TOKEN", "NETWORK"])
 def test_a_limit_allows_something_within_some_time(which):
     name = f"RATE_LIMITER_{which}_LIMITS"
-    for interval in ("0s", "-1m", "25h", "500ms"):
+    for interval in ("-1m", "25h", "500ms"):
         assert ".interval must be between 1s and 24h" in refusal(**{f"{name}_INTERVAL": interval})
-    for tokens in ("0", "-1", "1001", "many"):
+    for tokens in ("-1", "1001", "many"):
         assert "tokens" in refusal(**{f"{name}_TOKENS": tokens}).lower()
 
 
