@@ -137,17 +137,7 @@ class Metrics:
                 "state",
                 self._settled,
             ),
-            *_samples(
-                [
-                    Sample(
-                        "sekisho_worker_last_step_timestamp_seconds",
-                        "When a step of the worker last ended well.",
-                        at,
-                        (("step", step),),
-                    )
-                    for step, at in self._beats.items()
-                ]
-            ),
+            *_samples(self._steps()),
             *_samples(
                 [
                     Sample(
@@ -158,6 +148,11 @@ class Metrics:
             ),
         ]
         return "\n".join(lines) + "\n"
+
+    def _steps(self) -> list[Sample]:
+        name = "sekisho_worker_last_step_timestamp_seconds"
+        told = "When a step of the worker last ended well."
+        return [Sample(name, told, at, (("step", step),)) for step, at in self._beats.items()]
 
     def _histogram(self) -> list[str]:
         name = "sekisho_request_duration_seconds"

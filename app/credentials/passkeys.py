@@ -65,10 +65,10 @@ from app.errors import NotFound
 from app.persistence import fetch, transaction
 from app.text import is_printable
 from app.users import raise_stamp
+from app.users.locking import lock_user
 
 Json = Any
 MAX_NAME = 100
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _LIST = f"SELECT {COLUMNS} FROM webauthn_credential WHERE user_id = $1 ORDER BY created_at, id"
 _LOCK_OWNER = """
 SELECT id FROM app_user
@@ -184,7 +184,7 @@ class Passkeys:
             NotFound: There is no such user.
         """
         async with transaction():
-            if not await fetch(_LOCK_USER, user_id):
+            if not await lock_user(user_id):
                 raise NotFound("There is no such user.", path=("user_id",))
             kind: Kind = "security_key" if new.is_mfa_only else "passkey"
             if _number(await self.list(user_id), kind) >= self._rules(kind).limit:
@@ -330,7 +330,7 @@ class Passkeys:
             PasskeyNotFound: The user has no such credential (SEC-054).
         """
         async with transaction():
-            await fetch(_LOCK_USER, user_id)
+            await lock_user(user_id)
             rows = await fetch(_DELETE, user_id, credential_id)
             if not rows:
                 raise PasskeyNotFound

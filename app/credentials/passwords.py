@@ -34,9 +34,9 @@ from app.ids import new_id
 from app.metadata import Bags
 from app.persistence import Row, fetch, fetch_row, in_transaction, transaction
 from app.users import Account, NewUser, Users, raise_stamp
+from app.users.locking import lock_user
 
 _FIND = "SELECT id, hash, imported, changed_at FROM user_password WHERE user_id = $1"
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _STORE = """
 INSERT INTO user_password (user_id, id, hash, imported, changed_at) VALUES ($1, $2, $3, $4, $5)
 ON CONFLICT (user_id) DO UPDATE SET
@@ -133,7 +133,7 @@ class Passwords:
 
         The user's row is locked, so that a password that changes meanwhile ends the new session.
         """
-        await fetch(_LOCK_USER, user_id)
+        await lock_user(user_id)
         row = await fetch_row(_FIND, user_id)
         return row is not None and row["id"] == verified.password_id
 
@@ -352,7 +352,7 @@ def _identifiers_of(new: NewUser) -> list[str]:
 
 
 async def _lock_user(user_id: UUID) -> None:
-    if not await fetch(_LOCK_USER, user_id):
+    if not await lock_user(user_id):
         raise NotFound("There is no such user.", path=("user_id",))
 
 

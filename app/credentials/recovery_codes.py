@@ -14,9 +14,9 @@ from app.credentials.tables import RecoveryCodeRow
 from app.errors import NotFound
 from app.persistence import fetch, fetch_row, transaction
 from app.users import raise_stamp
+from app.users.locking import lock_user
 
 COUNT = 10
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _STORE = "INSERT INTO user_recovery_code (digest, user_id, created_at) VALUES ($1, $2, $3)"
 _USE = "DELETE FROM user_recovery_code WHERE user_id = $1 AND digest = $2 RETURNING digest"
 _DELETE = "DELETE FROM user_recovery_code WHERE user_id = $1 RETURNING digest"
@@ -59,7 +59,7 @@ class RecoveryCodes:
         """
         codes = [recovery_code_text.draw() for _ in range(COUNT)]
         async with transaction():
-            if not await fetch(_LOCK_USER, user_id):
+            if not await lock_user(user_id):
                 raise NotFound(path=("user_id",))
             await fetch(_DELETE, user_id)
             for code in codes:
@@ -103,7 +103,7 @@ class RecoveryCodes:
     async def delete(self, actor: Actor, user_id: UUID) -> None:
         """Make the codes void without new ones."""
         async with transaction():
-            await fetch(_LOCK_USER, user_id)
+            await lock_user(user_id)
             if await fetch(_DELETE, user_id):
                 await raise_stamp(user_id)
                 await self.audit.record("recovery_codes_deleted", actor, subject=user_id)

@@ -18,10 +18,10 @@ from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch, fetch_row, transaction
 from app.users import raise_stamp
+from app.users.locking import lock_user
 
 _PAGE = 500
 _FIND = "SELECT id, sealed_secret, created_at FROM user_totp WHERE user_id = $1"
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _STORE = """
 INSERT INTO user_totp (user_id, id, sealed_secret, last_step, created_at)
 VALUES ($1, $2, $3, $4, $5)
@@ -129,7 +129,7 @@ class Totp:
         """
         totp_id = new_id()
         async with transaction():
-            if not await fetch(_LOCK_USER, user_id):
+            if not await lock_user(user_id):
                 raise NotFound(path=("user_id",))
             if await fetch_row(_FIND, user_id) is not None:
                 raise TotpExists
@@ -182,7 +182,7 @@ class Totp:
             TotpNotFound: The user has none.
         """
         async with transaction():
-            await fetch(_LOCK_USER, user_id)
+            await lock_user(user_id)
             deleted = await fetch(_DELETE, user_id)
             if not deleted:
                 raise TotpNotFound

@@ -16,12 +16,12 @@ from app.credentials.tables import TrustedDeviceRow
 from app.errors import NotFound
 from app.ids import new_id
 from app.persistence import Row, fetch, fetch_row, transaction
+from app.users.locking import lock_user
 
 MOST_DEVICES = 50
 _USER_AGENT_KEPT = 400
 _USERS_PER_DEVICE = 20
 _COLUMNS = "id, digest, user_agent, created_at, expires_at"
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _STORE = f"INSERT INTO trusted_device (user_id, {_COLUMNS}) VALUES ($1, $2, $3, $4, $5, $6)"
 _REPLACE = "DELETE FROM trusted_device WHERE user_id = $1 AND digest = $2"
 _EVICT = """
@@ -66,7 +66,7 @@ class TrustedDevices:
         """
         token, device_id = trusted_device_cookie.new_token(), new_id()
         async with transaction():
-            if not await fetch(_LOCK_USER, user_id):
+            if not await lock_user(user_id):
                 raise NotFound(path=("user_id",))
             now = self.clock()  # under the lock, so that who comes later is also the newer
             old = trusted_device_cookie.token_of(cookie, user_id)
@@ -132,7 +132,7 @@ class TrustedDevices:
     async def forget_all(self, actor: Actor, user_id: UUID) -> int:
         """Trust none of the user's browsers any longer, and say how many there were (SEC-027)."""
         async with transaction():
-            await fetch(_LOCK_USER, user_id)  # a browser is not trusted while this goes on
+            await lock_user(user_id)  # a browser is not trusted while this goes on
             count = len(await fetch(_FORGET_ALL, user_id))
             if count:
                 details = {"count": count}

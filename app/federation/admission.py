@@ -14,16 +14,15 @@ from app.federation.exchange import Arrival
 from app.federation.identities import Identities, Identity
 from app.federation.linking import Address, Decision, Facts, Link, Refusal, SignIn, SignUp, decide
 from app.federation.profiles import missing_in, profile_of
-from app.persistence import fetch
 from app.text import email_key
 from app.users import Account, Email, EmailTaken, NewEmail, NewUser, ProfileChanges, Users
 from app.users.errors import UserNotFound
+from app.users.locking import lock_user
 
 Notice = Literal["identity_create", "identity_delete"]
 Event = Literal[
     "thirdparty_signup_succeeded", "thirdparty_signin_succeeded", "thirdparty_linking_succeeded"
 ]
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 
 
 class Notices(Protocol):
@@ -116,7 +115,7 @@ class Admission:
         facts = await self._facts(outside, provider, asked_by)
         locked = {one for one in (facts.owner, facts.address_owner, asked_by) if one is not None}
         for user_id in sorted(locked):
-            await fetch(_LOCK_USER, user_id)
+            await lock_user(user_id)
         facts = await self._facts(outside, provider, asked_by)
         decision = decide(facts)
         if isinstance(decision, Refusal):

@@ -16,15 +16,14 @@ from app.credentials.recovery_codes import RecoveryCodes
 from app.credentials.totp import Totp
 from app.credentials.trusted_devices import TrustedDevices
 from app.federation.identities import Identity
-from app.persistence import fetch, transaction
+from app.persistence import transaction
 from app.selfservice.holdings import Holdings
 from app.selfservice.notices import Addressee, Notice, Notices
 from app.selfservice.service import SelfService, credential_of
 from app.sessions import Sessions
 from app.users.errors import IdentifierMissing, UserNotFound
+from app.users.locking import lock_user
 from app.webhooks import Events
-
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,7 +154,7 @@ class ManagedCredentials:
 
     async def _locked(self, user_id: UUID) -> Holdings:
         """Read what a user has; until the transaction ends nobody else changes it."""
-        await fetch(_LOCK_USER, user_id)
+        await lock_user(user_id)
         return await self._held(user_id)
 
     async def _end_all(self, actor: Actor, user_id: UUID) -> None:

@@ -8,12 +8,11 @@ from uuid import UUID
 
 from app.access import Actor
 from app.metadata import UNSET
-from app.persistence import fetch, transaction
+from app.persistence import transaction
 from app.selfservice.notices import Addressee, Notices
 from app.users import Account, Email, NewEmail, ProfileChanges, Users
 from app.users.errors import UserNotFound
-
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
+from app.users.locking import lock_user
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +100,7 @@ class ManagedNames:
         Raises:
             UserNotFound: There is no such user.
         """
-        await fetch(_LOCK_USER, user_id)
+        await lock_user(user_id)
         account = await self.users.by_id(user_id)
         if account is None:
             raise UserNotFound

@@ -28,7 +28,7 @@ from app.federation.exchange import Redemption
 from app.federation.identities import Identity
 from app.federation.service import Federation
 from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
-from app.persistence import fetch, transaction
+from app.persistence import transaction
 from app.selfservice import holdings
 from app.selfservice.errors import (
     AccountDeletionDisabled,
@@ -41,10 +41,10 @@ from app.selfservice.notices import Addressee, Notice, Notices
 from app.sessions import Sessions
 from app.strictjson import Json
 from app.users import Account, Email, NewEmail, ProfileChanges, Users
+from app.users.locking import lock_user
 from app.webhooks import Events
 
 PRODUCTION_MAX_AGE = timedelta(minutes=5)
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 
 
 @dataclass(frozen=True, slots=True)
@@ -391,7 +391,7 @@ class SelfService:
 
     async def _locked(self, me: Oneself) -> Holdings:
         """Read what one has; until the transaction ends nobody else changes it."""
-        await fetch(_LOCK_USER, me.user_id)
+        await lock_user(me.user_id)
         held = await self.held(me.user_id)
         if held is None:
             raise NotFound(path=("user_id",))

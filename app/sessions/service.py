@@ -35,6 +35,7 @@ from app.sessions.values import (
     told,
 )
 from app.users import raise_stamp
+from app.users.locking import lock_user
 from app.webhooks import EventName, Events
 
 _COLUMNS = (
@@ -48,7 +49,6 @@ _COUNT_REFRESH = """
 UPDATE user_session SET refresh_count = refresh_count + 1, refreshed_at = $2, last_used_at = $2
 WHERE id = $1
 """
-_LOCK_USER = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _EVICT = f"""
 DELETE FROM user_session WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN (
     SELECT id FROM user_session WHERE user_id = $1 AND expires_at > $2
@@ -344,7 +344,7 @@ class Sessions:
         return self.clock() - timeout - IDLE_KEPT if timeout else None
 
     async def _lock_user(self, user_id: UUID) -> None:
-        if not await fetch(_LOCK_USER, user_id):
+        if not await lock_user(user_id):
             raise _no_such_user()
 
     async def _counted(

@@ -13,8 +13,8 @@ from app.sessions import Sessions
 from app.transfer.rows import CREDENTIALS, Prepared, Row, names
 from app.users import raise_stamp
 from app.users.errors import UserNotFound
+from app.users.locking import lock_user
 
-_LOCK = "SELECT id FROM app_user WHERE id = $1 FOR UPDATE"
 _PROFILE = """
 UPDATE app_user SET username = COALESCE($2, username), username_key = COALESCE($3, username_key),
     name = COALESCE($4, name), given_name = COALESCE($5, given_name),
@@ -85,7 +85,7 @@ class Updating:
             UserNotFound: The user has been deleted meanwhile.
             NotUnique: Something of the entry is another user's.
         """
-        if not await fetch(_LOCK, user_id):
+        if not await lock_user(user_id):
             raise UserNotFound
         await self._end(actor, user_id, prepared)
         rows = {name: _owned(name, some, user_id) for name, some in prepared.rows.items()}
