@@ -4,7 +4,7 @@ import contextlib
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import replace
 from functools import cache
-from typing import Any
+from uuid import UUID
 
 import pytest
 from flows.model import proofs
@@ -71,8 +71,8 @@ async def _nothing() -> AsyncIterator[None]:
     yield
 
 
-async def _no_rows(*_: Any) -> list[Any]:
-    return []
+async def _one_at_a_time(_: UUID) -> bool:
+    return True
 
 
 def replace_edges(patch: pytest.MonkeyPatch) -> None:
@@ -82,7 +82,7 @@ def replace_edges(patch: pytest.MonkeyPatch) -> None:
     """
     replace_offers(patch)
     patch.setattr(app.selfservice.service, "transaction", _nothing)
-    patch.setattr(app.selfservice.service, "fetch", _no_rows)
+    patch.setattr(app.selfservice.service, "lock_user", _one_at_a_time)
     patch.setattr(app.flows.profile_account, "savepoint", _nothing)
     patch.setattr(app.flows.registration, "new_id", lambda: NEW)
     patch.setattr(app.text, "_host_key", _HOST_KEY)
