@@ -53,11 +53,21 @@ class SessionPrincipal:
 
 @dataclass(frozen=True, slots=True)
 class Origin:
-    """Where a request came from, as far as we believe it (SEC-070)."""
+    """Where a request came from, as far as we believe it (SEC-070).
+
+    Attributes:
+        request_id: Names the request in the log.
+        address: The client's address.
+        user_agent: What the client calls itself.
+        language: The language that the client names for mails.
+        browser_language: Those that its browser prefers, as Accept-Language lists them.
+    """
 
     request_id: str = ""
     address: str = ""
     user_agent: str = ""
+    language: str = ""
+    browser_language: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,7 @@ from pathlib import Path
 from app.assembly import Services
 from app.errors import Unavailable
 from app.metrics import Sample
-from app.persistence import fetch, fetch_row, pool_use
+from app.persistence import fetch, pool_use
 
 _MEMORY, _FILES = Path("/proc/self/statm"), Path("/proc/self/fd")
 _DISABLED = """
@@ -43,7 +43,8 @@ _QUEUES = (
 async def read(services: Services) -> list[Sample]:
     """Read everything; where the database does not answer, what can be read without it."""
     try:
-        stored = [*await _waiting(services), *await _disabled(), *await _clock(services), *_pool()]
+        clock = await _clock(services)  # first: it learns soonest that nobody answers
+        stored = [*await _waiting(services), *await _disabled(), *clock, *_pool()]
     except Unavailable:
         return [*_process(), _up(0), *_hashing(services)]
     return [*_process(), _up(1), *_hashing(services), *stored]
@@ -73,9 +74,9 @@ async def _waiting(services: Services) -> list[Sample]:
     depths, ages = [], []
     for queue, count, oldest in _QUEUES:
         labels = (("queue", queue),)
-        row, first = await fetch_row(count), await fetch_row(oldest)
-        waiting = row["number"] if row is not None else 0
-        age = (services.clock() - first["created_at"]).total_seconds() if first is not None else 0.0
+        (row,), first = await fetch(count), await fetch(oldest)
+        waiting = row["number"]
+        age = (services.clock() - first[0]["created_at"]).total_seconds() if first else 0.0
         depths.append(
             Sample("sekisho_outbox_waiting", "What waits to be delivered.", waiting, labels)
         )

@@ -4,21 +4,24 @@ Both call the same sweeps. Nothing depends on them for being right: whatever has
 wherever it is looked at.
 """
 
+import logging
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
 from app.assembly import Services
+from app.errors import Unavailable
 from app.federation.saml import replay
 from app.mail.outbox import KEPT as MAILS_KEPT
-from app.persistence import fetch_row
+from app.persistence import DatabaseUnavailable, fetch
 from app.sessions.service import IDLE_KEPT
 from app.sessions.service import KEPT as SESSIONS_KEPT
 from app.webhooks.deliveries import KEPT as DELIVERIES_KEPT
 from app.webhooks.events import KEPT as EVENTS_KEPT
 
 _AT_ONCE = timedelta(0)
+_log = logging.getLogger("sekisho.upkeep")
 _COUNT = {
     "audit_logs": "SELECT COUNT(*) AS number FROM audit_event WHERE at <= $1",
     "flows": "SELECT COUNT(*) AS number FROM flow WHERE expires_at <= $1",
@@ -76,13 +79,13 @@ class Removed:
 
 def leftovers(services: Services) -> tuple[Leftovers, ...]:
     """List everything that is removed when its time is over."""
-    federation, webhooks = services.federation, services.webhooks
+    federation = services.federation
     retention, timeout = services.config.audit_log.retention, services.config.session.idle_timeout
     idle = timeout + IDLE_KEPT if timeout else None
     return (
         Leftovers("audit_logs", retention if retention > _AT_ONCE else None, services.audit.sweep),
         Leftovers("flows", _AT_ONCE, services.flows.sweep),
-        Leftovers("webauthn_session_data", _AT_ONCE, services.passkeys.challenges.sweep),
+        Leftovers("webauthn_session_data", _AT_ONCE, services.ceremonies.challenges.sweep),
         Leftovers("passcodes", _AT_ONCE, services.passcodes.sweep),
         Leftovers("guesses", _AT_ONCE, services.guesses.sweep),
         Leftovers("trusted_devices", _AT_ONCE, services.trusted_devices.sweep),
@@ -92,8 +95,8 @@ def leftovers(services: Services) -> tuple[Leftovers, ...]:
         Leftovers("exchange_tokens", _AT_ONCE, federation.tokens.sweep),
         Leftovers("saml_replays", _AT_ONCE, partial(replay.sweep, services.clock)),
         Leftovers("mails", MAILS_KEPT, partial(_sweep_mails, services)),
-        Leftovers("webhook_deliveries", DELIVERIES_KEPT, webhooks.sweep),
-        Leftovers("webhook_events", EVENTS_KEPT, webhooks.events.sweep),
+        Leftovers("webhook_deliveries", DELIVERIES_KEPT, services.dispatch.sweep),
+        Leftovers("webhook_events", EVENTS_KEPT, services.events.sweep),
     )
 
 
@@ -103,9 +106,22 @@ async def _sweep_mails(services: Services) -> None:
 
 
 async def sweep(services: Services) -> None:
-    """Remove some of everything whose time is over."""
+    """Remove some of everything whose time is over; what cannot be removed holds up nothing else.
+
+    Raises:
+        Unavailable: Some could not be removed; the log says what, unless there is no database.
+    """
+    failed = False
     for one in leftovers(services):
-        await one.sweep()
+        try:
+            await one.sweep()
+        except DatabaseUnavailable:
+            raise
+        except Exception:  # noqa: BLE001  # whatever it is, the other tables still fill up
+            _log.exception("sweep failed", extra={"table": one.name})
+            failed = True
+    if failed:
+        raise Unavailable
 
 
 async def clean(services: Services, one: Leftovers, *, run: bool) -> Removed:
@@ -122,5 +138,5 @@ async def clean(services: Services, one: Leftovers, *, run: bool) -> Removed:
 async def _count(services: Services, one: Leftovers) -> int:
     if one.kept is None:
         return 0
-    row = await fetch_row(_COUNT[one.name], services.clock() - one.kept)
-    return int(row["number"]) if row is not None else 0
+    (row,) = await fetch(_COUNT[one.name], services.clock() - one.kept)
+    return int(row["number"])

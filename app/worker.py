@@ -29,7 +29,7 @@ _log = logging.getLogger("sekisho.worker")
 async def working(services: Services) -> AsyncIterator[None]:
     """Work until the block ends, then finish what is in hand (SEC-139)."""
     stop = asyncio.Event()
-    lanes = Lanes(services.webhooks, stop)
+    lanes = Lanes(services.dispatch, stop)
     steps = [_deliver] * LANES + [_sweep, _refresh, _telling(lanes)]
     with tracing(services.tracer):
         tasks = [asyncio.create_task(_repeat(step, services, stop)) for step in steps]
@@ -51,7 +51,7 @@ async def _repeat(
         try:
             pause = await step(services)
             services.metrics.beat(step.__name__.strip("_"))
-        except Unavailable:  # the requests say so already
+        except Unavailable:  # requests already report it
             pause = PAUSE
         except Exception:  # noqa: BLE001  # a defect must not end the work
             _log.exception("worker failed")

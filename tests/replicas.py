@@ -208,17 +208,17 @@ class _Commands:
 
     async def tell_hooks(self) -> int:
         """Deliver to hooks what is due, in four lanes for each, and say how much that was."""
-        webhooks = self.services.webhooks
+        dispatch = self.services.dispatch
 
         async def lane(hook: UUID) -> int:
             told = 0
-            while await webhooks.deliver_next(hook):
+            while await dispatch.deliver_next(hook):
                 told += 1
             return told
 
-        while await webhooks.spread():
+        while await dispatch.spread():
             pass
-        lanes = [lane(hook) for hook in await webhooks.due() for _ in range(4)]
+        lanes = [lane(hook) for hook in await dispatch.due() for _ in range(4)]
         return sum(await asyncio.gather(*lanes))
 
     async def kids(self) -> list[str]:

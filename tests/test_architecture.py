@@ -248,7 +248,7 @@ class Text:
 
 
 UNKNOWN = ast.Constant(None)
-SINKS = ("fetch", "fetch_row", "QueryString")
+SINKS = ("fetch", "fetch_row", "in_parts", "QueryString")
 ENGINES = [ROOT / "app" / "persistence" / name for name in ("postgres.py", "sqlite.py")]
 
 
@@ -266,7 +266,8 @@ def composed_of_input(path: Path, tree: ast.Module) -> list[str]:
 
 
 def test_the_text_of_every_statement_comes_from_code_alone_sec_121():
-    checked = [path for path in [*APP, *MIGRATIONS] if path not in ENGINES]
+    passing_on = [*ENGINES, ROOT / "app" / "sweeping.py"]  # what `in_parts` is given is looked at
+    checked = [path for path in [*APP, *MIGRATIONS] if path not in passing_on]
     statements = [
         call for path in checked for call in calls(path) if getattr(call.func, "id", "") in SINKS
     ]

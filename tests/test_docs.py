@@ -21,6 +21,7 @@ from app.config.moved import MOVED, UNUSED
 from app.config.webhook_sections import SUBSCRIBABLE
 from app.errors import leaves
 from app.graphql import schema
+from app.mail.templates import TEMPLATES, values_of
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
@@ -134,6 +135,18 @@ def test_every_code_is_on_the_page_of_errors_and_no_other():
     assert codes() - named == set()
     listed = re.findall(r"^\| *`([A-Za-z_]+)`", text, re.MULTILINE)
     assert {code.lower() for code in listed} - codes() == set()
+
+
+# Mails
+
+
+def test_every_mail_is_told_with_the_values_it_has():
+    _, _, table = (DOCS / "mail.md").read_text().partition("| mail | values beside `service` |\n")
+    told: dict[str, tuple[str, ...]] = {}
+    for row in table.partition("\n\n")[0].splitlines()[1:]:
+        mails, values = (re.findall(r"`(\w+)`", cell) for cell in row.strip("|").split("|"))
+        told |= dict.fromkeys(mails, tuple(values))
+    assert told == {mail: values_of(mail) for mail in TEMPLATES}
 
 
 # Commands

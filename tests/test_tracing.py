@@ -226,9 +226,9 @@ class TestWork:
                 SYSTEM, f"{there.url}/path736455918273", ("user",)
             )
             await services.events.record("user.create", {"id": "736455918273"})
-            await services.webhooks.spread()
+            await services.dispatch.spread()
             with tracing(kept.tracer):
-                await services.webhooks.deliver_next(hook.id)
+                await services.dispatch.deliver_next(hook.id)
         told = kept.one("webhook")
         assert (told.parent, told.kind) == (None, SpanKind.CONSUMER)
         assert dict(told.attributes) == {

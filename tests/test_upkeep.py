@@ -1,18 +1,22 @@
 """What is kept for a time is removed when that is over, and nothing before."""
 
 import dataclasses
+import logging
 from datetime import timedelta
 
 import pytest
 from factories import make_session, make_user
 from piccolo.conf.apps import table_finder
 
-from app import upkeep
+from app import sweeping, upkeep
 from app.access import SYSTEM
+from app.audit import AuditLog
 from app.credentials.webauthn_challenges import Ceremony
+from app.errors import Unavailable
 from app.federation.saml.replay import take_once
+from app.flows.service import Flows
 from app.ids import new_id
-from app.persistence import database, fetch
+from app.persistence import DatabaseUnavailable, copy_rows, database, fetch, transaction
 from app.upkeep import TABLES, Removed, clean, leftovers
 
 
@@ -52,7 +56,7 @@ async def test_every_count_and_every_sweep_runs_on_an_empty_database(services, n
 
 
 async def test_ceremonies_that_nobody_ended_go(services, named, clock):
-    challenges = services.passkeys.challenges
+    challenges = services.ceremonies.challenges
     for _ in range(3):
         await challenges.issue(Ceremony("login"), timedelta(minutes=5))
     clock.now += timedelta(minutes=4)
@@ -137,3 +141,86 @@ async def test_sessions_that_have_long_expired_go_and_those_that_live_stay(servi
     assert await clean(services, named["sessions"], run=True) == Removed("sessions", 1, 1)
     (row,) = await fetch("SELECT id FROM user_session")
     assert row["id"] == lives.session.id
+
+
+async def test_a_table_that_cannot_be_swept_keeps_no_other_from_it(
+    services, clock, monkeypatch, caplog
+):
+    """SEC-126"""
+
+    async def fail(_) -> None:
+        raise ZeroDivisionError
+
+    monkeypatch.setattr(AuditLog, "sweep", fail)
+    await take_once("issuer", "response", "assertion", clock.now)
+    with caplog.at_level(logging.ERROR), pytest.raises(Unavailable):
+        await upkeep.sweep(services)
+    assert await fetch("SELECT digest FROM saml_replay") == []
+    assert [(one.message, one.table) for one in caplog.records] == [("sweep failed", "audit_logs")]
+
+
+async def test_nothing_is_swept_where_there_is_no_database(services, monkeypatch, caplog):
+    asked = []
+
+    async def fail(_) -> None:
+        asked.append(1)
+        raise DatabaseUnavailable
+
+    for swept in (AuditLog, Flows):
+        monkeypatch.setattr(swept, "sweep", fail)
+    with caplog.at_level(logging.ERROR), pytest.raises(DatabaseUnavailable):
+        await upkeep.sweep(services)
+    assert (asked, caplog.records) == ([1], [])
+
+
+@pytest.mark.parametrize(
+    ("name", "table", "columns", "values"),
+    [
+        (
+            "flows",
+            "flow",
+            ("id", "kind", "state", "content", "csrf_digest", "version", "created_at"),
+            lambda at: (new_id(), "login", "login_init", "x", "x", 0, at),
+        ),
+        (
+            "passcodes",
+            "passcode",
+            ("flow_id", "bound_to", "digest", "tries", "created_at"),
+            lambda at: (new_id(), "x", "x", 0, at),
+        ),
+        ("guesses", "guess_count", ("digest", "guesses"), lambda _: (str(new_id()), 1)),
+        (
+            "federation_states",
+            "federation_state",
+            ("digest", "payload"),
+            lambda _: (str(new_id()), "x"),
+        ),
+        (
+            "exchange_tokens",
+            "exchange_token",
+            ("digest", "payload"),
+            lambda _: (str(new_id()), "x"),
+        ),
+        ("saml_replays", "saml_replay", ("digest",), lambda _: (str(new_id()),)),
+    ],
+)
+async def test_what_anybody_can_fill_is_emptied_a_part_at_a_time_sec_126(  # noqa: PLR0917
+    named, clock, monkeypatch, name, table, columns, values
+):
+    """However much there is: no statement runs for long (SEC-125)."""
+    monkeypatch.setattr(sweeping, "AT_ONCE", 2)
+    at, found = clock.now, []
+    rows = [(*values(at), at + timedelta(minutes=one)) for one in (-2, -1, -1, 0, 0, 1)]
+    async with transaction():
+        await copy_rows(table, (*columns, "expires_at"), rows)
+
+    async def counted(*asked):
+        answer = await fetch(*asked)
+        found.append(len(answer))
+        return answer
+
+    monkeypatch.setattr(sweeping, "fetch", counted)
+    await named[name].sweep()
+    assert found == [2, 2, 1]
+    (left,) = await fetch(f"SELECT expires_at FROM {table}")
+    assert left["expires_at"] > at

@@ -30,7 +30,7 @@ def test(state: State, address: str, language: str, as_json: bool) -> None:
     async def work(services: Services) -> Outcome | None:
         return await services.mail.test(address, services.mail.language(language))
 
-    outcome = with_services(state, work, may_begin=True)
+    outcome = with_services(state, work)
     if outcome is None:
         raise Refused("mail is switched off (email_delivery.enabled)")
     if outcome.kind != "sent":

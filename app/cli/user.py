@@ -155,7 +155,7 @@ def _imported(
 ) -> Outcome:
     size = os.fstat(file.fileno()).st_size or None  # of a pipe nothing is known
     work = partial(_import, file=file, size=size, wishes=wishes, note=note or (lambda _: None))
-    return with_services(state, work, may_begin=True)
+    return with_services(state, work, may_begin=not wishes.is_trial)
 
 
 async def _import(

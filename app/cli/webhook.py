@@ -50,7 +50,7 @@ def replay(
         raise click.UsageError("Name deliveries, or a webhook by --failed-of.")
 
     async def work(services: Services) -> list[Delivery]:
-        return await services.webhooks.replay_all(SYSTEM, delivery_ids, failed_of=failed_of)
+        return await services.dispatch.replay_all(SYSTEM, delivery_ids, failed_of=failed_of)
 
     queued = with_services(state, work)
     text = "\n".join(f"queued {one.id}  {one.event}" for one in queued)

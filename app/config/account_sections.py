@@ -39,9 +39,9 @@ class Email(Section, frozen=True):
     enabled: Annotated[bool, about("Sign-in and registration know e-mail addresses.")] = True
     optional: Annotated[bool, about("A user may go without an address.")] = False
     acquire_on_registration: Annotated[bool, about("Ask for an address at registration.")] = True
-    acquire_on_login: Annotated[bool, about("Ask for an address after sign-in who has none.")] = (
-        True
-    )
+    acquire_on_login: Annotated[
+        bool, about("After sign-in, ask users without an address for one.")
+    ] = True
     require_verification: Annotated[
         bool, about("A new address has to be proved by a code that is mailed to it.")
     ] = True
@@ -74,9 +74,9 @@ class Username(Section, frozen=True):
     enabled: Annotated[bool, about("Sign-in and registration know user names.")] = False
     optional: Annotated[bool, about("A user may go without a user name.")] = True
     acquire_on_registration: Annotated[bool, about("Ask for a user name at registration.")] = True
-    acquire_on_login: Annotated[bool, about("Ask for a user name after sign-in who has none.")] = (
-        True
-    )
+    acquire_on_login: Annotated[
+        bool, about("After sign-in, ask users without a user name for one.")
+    ] = True
     use_as_login_identifier: Annotated[
         bool, about("A user name says who signs in.", env="USERNAME_USEASLOGINIDENTIFIER")
     ] = True

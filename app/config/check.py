@@ -2,12 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
 from app.config.check_federation import refuse_federation
 from app.config.check_saml import refuse_saml
 from app.config.check_webhooks import refuse_webhooks
+from app.config.judging import Refuse, is_web
 from app.config.sections import Config, Limit
 from app.config.values import parse_listener
 from app.text import email_key, is_printable
@@ -50,12 +50,11 @@ _CEREMONY_ORIGIN = re.compile(
 _COOKIE_NAME = re.compile(r"[A-Za-z0-9!#$%&'*+.^_`|~-]*")
 _REDIS_PATH = re.compile(r"/?\d{0,5}")
 _DAY = 86_400
-Refuse = Callable[[str], None]
 
 
 def refuse_contradictions(config: Config, refuse: Refuse) -> None:
     """Call *refuse* with a sentence for each thing that cannot be meant."""
-    if not _is_web(config.server.public.url):
+    if not is_web(config.server.public.url):
         refuse("server.public.url must be an absolute http or https URL")
         return  # the rules below build on it
     _people(config, refuse)
@@ -95,15 +94,6 @@ def _listeners(config: Config, refuse: Refuse) -> None:
             parse_listener(address)
         except ValueError as error:
             refuse(f"server.{name}.address: {error}")
-
-
-def _is_web(url: str) -> bool:
-    try:
-        parts = urlsplit(url)
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a broken IPv6 address, or no port
-        return False
-    return parts.scheme in ("http", "https") and has_place and parts.username is None
 
 
 def _database(config: Config, refuse: Refuse) -> None:
@@ -218,7 +208,7 @@ def _spans(config: Config, refuse: Refuse) -> None:
 
 def _breach_check(config: Config, refuse: Refuse) -> None:
     check = config.password.breach_check
-    if check.url and not _is_web(check.url):
+    if check.url and not is_web(check.url):
         refuse("password.breach_check.url must be an absolute http or https URL")
     if check.url.startswith("http:") and not check.allow_private_addresses:
         refuse("password.breach_check.url must be https unless allow_private_addresses is true")

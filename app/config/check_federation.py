@@ -2,14 +2,12 @@
 
 import ipaddress
 import re
-from collections.abc import Callable
-from urllib.parse import urlsplit
 
 from app.config.federation_sections import BuiltInProvider, CustomProvider, ThirdParty
+from app.config.judging import Refuse, is_web
 from app.config.sections import Config
 from app.text import is_printable
 
-Refuse = Callable[[str], None]
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
 _TENANT = re.compile(r"[0-9a-fA-F]{8}(-[0-9a-fA-F]{4}){3}-[0-9a-fA-F]{12}")
 _CLAIM = re.compile(r"[A-Za-z0-9_:/.@-]{1,128}")
@@ -151,20 +149,3 @@ def _keys(name: str, provider: CustomProvider, refuse: Refuse) -> None:
 
 def _allows_http(config: Config) -> bool:
     return not config.is_production or bool(config.outbound.allowed_networks)
-
-
-def is_web(url: str) -> bool:
-    """Say whether a setting is an absolute URL of the web, and nothing odd."""
-    try:
-        parts = urlsplit(url)
-        has_place = bool(parts.hostname) and parts.port != 0
-    except ValueError:  # a broken IPv6 address, or no port
-        return False
-    return (
-        parts.scheme in ("http", "https")
-        and has_place
-        and parts.username is None
-        and not parts.fragment
-        and is_printable(url)
-        and " " not in url
-    )

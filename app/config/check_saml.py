@@ -1,16 +1,15 @@
 """Contradictions between the settings of SAML."""
 
 import importlib.util
-from collections.abc import Callable
 from pathlib import Path
 from urllib.parse import urlsplit
 
-from app.config.check_federation import URL_PATTERN, is_web
+from app.config.check_federation import URL_PATTERN
+from app.config.judging import Refuse, is_web
 from app.config.saml_sections import IdentityProvider, Saml
 from app.config.sections import Config
 from app.text import email_key, is_printable
 
-Refuse = Callable[[str], None]
 PACKAGES = ("lxml", "signxml")
 
 

@@ -2,14 +2,13 @@
 
 import base64
 import re
-from collections.abc import Callable
 from urllib.parse import urlsplit
 
+from app.config.judging import Refuse
 from app.config.sections import Config
 from app.config.webhook_sections import SUBSCRIBABLE, Hook
 from app.text import is_printable
 
-Refuse = Callable[[str], None]
 LONGEST_CALLBACK = 2048
 SECRET_BYTES = (24, 64)
 """How long a secret is, as Standard Webhooks has it."""

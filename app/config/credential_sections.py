@@ -65,7 +65,10 @@ class Passkey(Section, frozen=True):
     ] = "always"
     acquire_on_login: Annotated[
         Literal["always", "conditional", "never"],
-        about("Ask for one after sign-in who has none; `conditional`: who has no password either."),
+        about(
+            "After sign-in, ask users without a passkey for one; `conditional`: only if they have "
+            "no password either."
+        ),
     ] = "always"
     limit: Annotated[int, about("Passkeys a user may have.", ge=0, le=100)] = 10
     attestation_preference: Annotated[
@@ -235,7 +238,10 @@ class Password(Section, frozen=True):
     ] = "always"
     acquire_on_login: Annotated[
         Literal["always", "conditional", "never"],
-        about("Ask for one after sign-in who has none; `conditional`: who has no passkey either."),
+        about(
+            "After sign-in, ask users without a password for one; `conditional`: only if they have "
+            "no passkey either."
+        ),
     ] = "never"
     argon2: Argon2 = field(default_factory=Argon2)
     hashing: PasswordHashing = field(default_factory=PasswordHashing)

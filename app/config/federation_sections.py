@@ -184,7 +184,11 @@ class ThirdParty(Section, frozen=True):
         str, about("Where browsers are sent with `error` and `error_description`; always allowed.")
     ] = ""
     default_redirect_url: Annotated[
-        str, about("Where browsers are sent where no target was asked for.")
+        str,
+        about(
+            "Where browsers are sent where no target was asked for; it has to be allowed. "
+            "`error_redirect_url` without one."
+        ),
     ] = ""
     allowed_redirect_urls: Annotated[
         list[str],

@@ -14,12 +14,16 @@ Path = tuple[str, ...]
 
 
 def fitted(
-    values: dict[str, Any], section: type[Section], problems: list[str], path: Path = ()
+    values: dict[str, Any],
+    section: type[Section],
+    problems: list[str],
+    unread: list[Path],
+    path: Path = (),
 ) -> dict[str, Any]:
     """Give the values of a section as they can be converted.
 
     A key without a value counts as not given. What cannot be meant is told to *problems*, all of
-    it and not the first alone.
+    it and not the first alone, and left out; *unread* learns which settings that were.
     """
     known = {item.name: item.type for item in msgspec.structs.fields(section)}
     found = {}
@@ -28,7 +32,12 @@ def fitted(
         if key not in known:
             problems.append(f"unknown key '{'.'.join(here)}'{_hint(here, known)}")
         elif value is not None:
-            found[key] = _fit(value, known[key], problems, here)
+            told = len(problems)
+            fit = _fit(value, known[key], problems, unread, here)
+            if len(problems) == told or _is_part(value, known[key]):
+                found[key] = fit
+            else:
+                unread.append(here)
     return found
 
 
@@ -41,20 +50,31 @@ def decode(kind: type, value: Any) -> Any:  # noqa: ANN401  # msgspec's hook
     raise ValueError("expected a text such as '12h'" if kind is Duration else "expected a text")
 
 
-def _fit(value: Any, annotation: Any, problems: list[str], path: Path) -> Any:  # noqa: ANN401  # plain values
+def _is_part(value: Any, annotation: Any) -> bool:  # noqa: ANN401  # plain values
+    """Say whether a value is a section, of which the rest is good where something is not."""
+    return isinstance(value, dict) and is_section(unwrap(annotation)[0])
+
+
+def _fit(
+    value: Any,  # noqa: ANN401  # plain values
+    annotation: Any,  # noqa: ANN401  # any annotation
+    problems: list[str],
+    unread: list[Path],
+    path: Path,
+) -> Any:  # noqa: ANN401  # plain values
     kind, _ = unwrap(annotation)
     entry = entry_of(kind)
     told = len(problems)
     if is_section(kind) and isinstance(value, dict):
-        value = fitted(value, kind, problems, path)
+        value = fitted(value, kind, problems, unread, path)
     elif entry is not None and isinstance(value, dict):
         value = {
-            key: _fit(one, entry, problems, (*path, str(key)))
+            key: _fit(one, entry, problems, unread, (*path, str(key)))
             for key, one in value.items()
             if one is not None
         }
     elif get_origin(kind) is list:
-        value = _list(value, get_args(kind)[0], problems, path)
+        value = _list(value, get_args(kind)[0], problems, unread, path)
     elif get_origin(kind) is not dict or get_args(kind)[-1] is str:
         value = _plain(value, kind)
     if len(problems) == told:
@@ -62,7 +82,13 @@ def _fit(value: Any, annotation: Any, problems: list[str], path: Path) -> Any:  
     return value
 
 
-def _list(value: Any, inner: Any, problems: list[str], path: Path) -> Any:  # noqa: ANN401  # plain values
+def _list(
+    value: Any,  # noqa: ANN401  # plain values
+    inner: Any,  # noqa: ANN401  # any annotation
+    problems: list[str],
+    unread: list[Path],
+    path: Path,
+) -> Any:  # noqa: ANN401  # plain values
     """Make a list of a single value that stands without one."""
     if isinstance(value, dict) and not is_section(inner):
         return value
@@ -70,7 +96,9 @@ def _list(value: Any, inner: Any, problems: list[str], path: Path) -> Any:  # no
     if not is_section(inner):
         return [_scalar(one, inner) for one in items]
     places = [(*path[:-1], f"{path[-1]}[{number}]") for number in range(len(items))]
-    return [_fit(one, inner, problems, here) for one, here in zip(items, places, strict=True)]
+    return [
+        _fit(one, inner, problems, unread, here) for one, here in zip(items, places, strict=True)
+    ]
 
 
 def _plain(value: Any, kind: Any) -> Any:  # noqa: ANN401  # plain values

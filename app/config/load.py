@@ -10,6 +10,7 @@ import msgspec
 
 from app.config.advice import advice
 from app.config.check import refuse_contradictions
+from app.config.fit import Path as Place
 from app.config.fit import decode, fitted
 from app.config.moved import (
     bring_within,
@@ -79,14 +80,15 @@ def read(path: Path | None = None, environment: Mapping[str, str] | None = None)
     values = lowered(_file_values(path), problems)
     put_in_place(values, warnings, problems)
     look_at_variables(variables, warnings, problems)
-    for setting in settings():
-        _override(values, setting, variables, problems)
+    unread = [one.path for one in settings() if not _override(values, one, variables, problems)]
     choose_database(values, warnings)
     leave_empty_ones(values)
     bring_within(values, warnings)
     choose_saml_target(values, warnings)
-    config = _converted(values, problems)
-    refuse_contradictions(config, problems.append)
+    config = _converted(values, problems, unread)
+    contradictions: list[str] = []
+    refuse_contradictions(config, contradictions.append)
+    problems += (one for one in contradictions if not _rests_on(one, unread))
     if problems:
         raise ConfigurationRefused(*problems)
     return Reading(config, (*warnings, *advice(config)))
@@ -98,14 +100,25 @@ def convert(values: dict[str, Any]) -> Config:
     Raises:
         ConfigurationRefused: A key is unknown or a value does not fit.
     """
-    return _converted(values, [])
-
-
-def _converted(values: dict[str, Any], problems: list[str]) -> Config:
-    found = fitted(values, Config, problems)
+    problems: list[str] = []
+    config = _converted(values, problems, [])
     if problems:
         raise ConfigurationRefused(*problems)
-    return msgspec.convert(found, Config, strict=False, dec_hook=decode)
+    return config
+
+
+def _converted(values: dict[str, Any], problems: list[str], unread: list[Place]) -> Config:
+    """Convert what can be read; a setting that cannot has its default."""
+    found = fitted(values, Config, problems, unread)
+    try:
+        return msgspec.convert(found, Config, strict=False, dec_hook=decode)
+    except msgspec.ValidationError:
+        raise ConfigurationRefused(*problems) from None
+
+
+def _rests_on(contradiction: str, unread: list[Place]) -> bool:
+    """Say whether a contradiction names a setting that could not be read: it may be none then."""
+    return any(".".join(path) in contradiction and name in contradiction for *path, name in unread)
 
 
 def show(config: Config) -> dict[str, Any]:
@@ -142,25 +155,27 @@ def _override(
     setting: Setting,
     variables: Mapping[str, str],
     problems: list[str],
-) -> None:
+) -> bool:
+    """Put the value of a variable in the place of the file's; say whether it could be read."""
     given = {name: variables[name] for name in setting.variables if name in variables}
     parse = parser_of(setting.type)
     if not given or parse is None:
-        return
+        return True
     if len(set(given.values())) > 1:
         problems.append(f"{' and '.join(given)} are both set and differ")
-        return
+        return False
     name, text = next(iter(given.items()))
     try:
         value = parse(text)
     except ValueError as error:
         problems.append(f"{name}: {error}")
-        return
+        return False
     node = values
     for key in setting.path[:-1]:
         node[key] = node[key] if isinstance(node.get(key), dict) else {}
         node = node[key]
     node[setting.path[-1]] = value
+    return True
 
 
 def _encode(value: Any) -> Any:  # noqa: ANN401  # msgspec's hook

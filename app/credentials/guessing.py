@@ -13,6 +13,7 @@ from typing import Literal
 from app.clock import Clock
 from app.keyedhash import KeyedHash
 from app.persistence import fetch, fetch_row, transaction
+from app.sweeping import in_parts
 
 Kind = Literal["passcode", "second_factor"]
 
@@ -28,7 +29,12 @@ RETURNING guesses
 """
 _ENDS = "SELECT expires_at FROM guess_count WHERE digest = $1"
 _CLEAR = "DELETE FROM guess_count WHERE digest = $1"
-_SWEEP = "DELETE FROM guess_count WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM guess_count WHERE digest IN (
+    SELECT digest FROM guess_count WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING digest
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +70,7 @@ class Guesses:
 
     async def sweep(self) -> None:
         """Remove the counts that have ended."""
-        await fetch(_SWEEP, self.clock())
+        await in_parts(_SWEEP, self.clock())
 
 
 def _seconds(span: timedelta) -> int:

@@ -15,6 +15,7 @@ from app.credentials import passcode_text
 from app.credentials.guessing import Guesses, Paused
 from app.keyedhash import KeyedHash
 from app.persistence import fetch, fetch_row, transaction
+from app.sweeping import in_parts
 from app.text import email_key
 
 MOST_TRIES = 3
@@ -32,7 +33,12 @@ RETURNING digest, tries
 """
 _FIND = "SELECT bound_to, tries, expires_at FROM passcode WHERE flow_id = $1"
 _DROP = "DELETE FROM passcode WHERE flow_id = $1"
-_SWEEP = "DELETE FROM passcode WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM passcode WHERE flow_id IN (
+    SELECT flow_id FROM passcode WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING flow_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +92,7 @@ class Matched:
 
 @dataclass(frozen=True, slots=True)
 class Wrong:
-    """The code is wrong; it may be tried so often again."""
+    """The code is wrong; this many attempts are left."""
 
     attempts_left: int
 
@@ -170,13 +176,9 @@ class Passcodes:
             await self.guesses.clear("passcode", account)
         return Matched()
 
-    async def drop(self, flow_id: UUID) -> None:
-        """Forget the code of a flow."""
-        await fetch(_DROP, flow_id)
-
     async def sweep(self) -> None:
         """Remove the codes that have expired (SEC-126)."""
-        await fetch(_SWEEP, self.clock())
+        await in_parts(_SWEEP, self.clock())
 
     async def _why_dead(self, binding: Binding) -> Outcome:
         row = await fetch_row(_FIND, binding.flow_id)

@@ -1,5 +1,6 @@
 """Passkeys as they are handed about, and what can come of a ceremony."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
@@ -13,12 +14,14 @@ from app.credentials.webauthn_verify import NewCredential
 from app.errors import IdentityError
 from app.ids import new_id
 from app.persistence import Row
+from app.text import is_printable
 
 Kind = Literal["passkey", "security_key"]
 COLUMNS = """
 id, user_id, credential_id, public_key, sign_count, aaguid, attestation_type, transports,
 is_backup_eligible, is_backed_up, is_mfa_only, name, created_at, last_used_at
 """
+_LONGEST_NAME = 100
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +112,11 @@ LIMIT = "limit"
 UNKNOWN = "unknown"
 
 
+def is_name(text: str) -> bool:
+    """Say whether a credential can be called so."""
+    return 0 < len(text) <= _LONGEST_NAME and is_printable(text)
+
+
 def passkey_of(row: Row) -> Passkey:
     """Make a passkey of its row."""
     return Passkey(
@@ -147,3 +155,8 @@ def values_of(user_id: UUID, new: NewCredential, now: datetime) -> tuple[object,
         now,
         now,
     )
+
+
+def number_of(passkeys: Sequence[Passkey], kind: Kind) -> int:
+    """Count the credentials of a kind."""
+    return sum(one.kind == kind for one in passkeys)

@@ -1,88 +1,49 @@
-"""Passkeys and security keys: made, used, listed, named, deleted.
+"""Passkeys and security keys that are kept: listed, added, named, deleted.
 
-A ceremony has two halves. `begin_*` gives the options for the browser, `finish_*` takes what the
-browser made of them; between the two stands a challenge that works once (SEC-044). A failed
-ceremony is an outcome and not an error, so that its challenge stays taken and its record kept.
+Where they come from, and how they are used, is the matter of `passkey_ceremonies`.
 """
 
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
-from datetime import timedelta
-from functools import partial
 from typing import Any
 from uuid import UUID
 
-from app import base64url
 from app.access import Actor
 from app.audit import AuditLog, Event
 from app.clock import Clock
 from app.config import sections
 from app.credentials.errors import (
-    PasskeyLimitReached,
     PasskeyNameInvalid,
     PasskeyNotFound,
     PasskeysDisabled,
 )
-from app.credentials.passkey_rules import (
-    NOBODYS_KEY,
-    check_owner,
-    check_use,
-    selection_of,
-    timeout_of,
-)
 from app.credentials.passkey_values import (
     COLUMNS,
     LIMIT,
-    UNKNOWN,
-    Accepted,
     Counts,
     Kind,
     Passkey,
-    Person,
     Refused,
     Registered,
+    is_name,
+    number_of,
     passkey_of,
     values_of,
 )
 from app.credentials.tables import WebAuthnCredentialRow
-from app.credentials.webauthn_challenges import Ceremony, Challenges, Purpose
-from app.credentials.webauthn_json import (
-    AssertionResponse,
-    RegistrationResponse,
-    creation_options,
-    request_options,
-)
 from app.credentials.webauthn_verify import (
-    Assertion,
-    CeremonyRefused,
     NewCredential,
-    RelyingParty,
-    verify_assertion,
-    verify_registration,
 )
-from app.errors import NotFound
 from app.persistence import fetch, transaction
-from app.text import is_printable
 from app.users import raise_stamp
-from app.users.locking import lock_user
+from app.users.locking import lock_user, lock_user_or_refuse
 
 Json = Any
-MAX_NAME = 100
 _LIST = f"SELECT {COLUMNS} FROM webauthn_credential WHERE user_id = $1 ORDER BY created_at, id"
-_LOCK_OWNER = """
-SELECT id FROM app_user
-WHERE id = (SELECT user_id FROM webauthn_credential WHERE credential_id = $1) FOR UPDATE
-"""
-_LOCK = f"SELECT {COLUMNS} FROM webauthn_credential WHERE credential_id = $1 FOR UPDATE"
 _INSERT = f"""
 INSERT INTO webauthn_credential ({COLUMNS})
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)
 ON CONFLICT (credential_id) DO NOTHING RETURNING {COLUMNS}
-"""
-_NOTE_USE = f"""
-UPDATE webauthn_credential SET sign_count = $2, is_backed_up = $3, last_used_at = $4
-WHERE id = $1 RETURNING {COLUMNS}
 """
 _RENAME = f"""
 UPDATE webauthn_credential SET name = $3 WHERE user_id = $1 AND credential_id = $2
@@ -97,189 +58,10 @@ DELETE FROM webauthn_credential WHERE user_id = $1 AND credential_id = $2 RETURN
 class Passkeys:
     """The WebAuthn credentials of this deployment."""
 
-    rp: RelyingParty
-    timeouts: sections.WebAuthnTimeouts
     config: sections.Passkey
     security_keys: sections.SecurityKeys
-    challenges: Challenges
     audit: AuditLog
     clock: Clock
-
-    async def begin_registration(
-        self, person: Person, kind: Kind = "passkey", *, bound_to: UUID | None = None
-    ) -> Json:
-        """Give the options under which a browser makes a credential.
-
-        Args:
-            person: Whom it is for.
-            kind: Whether it is to sign in, or to be a second factor alone.
-            bound_to: The flow or session that alone may finish this.
-
-        Raises:
-            PasskeysDisabled, PasskeyLimitReached: There can be none.
-        """
-        rules = self._rules(kind)
-        present = await self.list(person.id)
-        if _number(present, kind) >= rules.limit:
-            raise PasskeyLimitReached
-        timeout = timeout_of(self.timeouts.registration, rules.user_verification)
-        ceremony = Ceremony(
-            "registration",
-            person.id,
-            bound_to,
-            is_mfa_only=kind == "security_key",
-            needs_verification=rules.user_verification == "required",
-        )
-        return creation_options(
-            rp={"id": self.rp.id, "name": self.rp.name},
-            user={
-                "id": base64url.encode(person.id.bytes),
-                "name": person.name,
-                "displayName": person.display_name,
-            },
-            challenge=await self.challenges.issue(ceremony, timedelta(milliseconds=timeout)),
-            timeout=timeout,
-            selection=selection_of(kind, rules),
-            attestation=rules.attestation_preference,
-            exclude=[one.offered for one in present],
-        )
-
-    async def finish_registration(
-        self,
-        actor: Actor,
-        user_id: UUID,
-        response: RegistrationResponse,
-        *,
-        bound_to: UUID | None = None,
-    ) -> Registered | Refused:
-        """Verify a new credential and keep it.
-
-        Raises:
-            NotFound: There is no such user.
-        """
-        async with transaction():
-            new = await self.check_registration(actor, user_id, response, bound_to=bound_to)
-            return new if isinstance(new, Refused) else await self.keep(actor, user_id, new)
-
-    async def check_registration(
-        self,
-        actor: Actor,
-        user_id: UUID,
-        response: RegistrationResponse,
-        *,
-        bound_to: UUID | None = None,
-    ) -> NewCredential | Refused:
-        """Verify a new credential without keeping it: its user may be still to be made."""
-        async with transaction():
-            try:
-                taken = await self.challenges.redeem(response.client_data, "registration", bound_to)
-                return self._new(user_id, response, *taken)
-            except CeremonyRefused as refused:
-                return await self._registration_refused(actor, user_id, str(refused))
-
-    async def keep(self, actor: Actor, user_id: UUID, new: NewCredential) -> Registered | Refused:
-        """Make a verified credential the user's.
-
-        Raises:
-            NotFound: There is no such user.
-        """
-        async with transaction():
-            if not await lock_user(user_id):
-                raise NotFound("There is no such user.", path=("user_id",))
-            kind: Kind = "security_key" if new.is_mfa_only else "passkey"
-            if _number(await self.list(user_id), kind) >= self._rules(kind).limit:
-                return await self._registration_refused(actor, user_id, LIMIT)
-            rows = await fetch(_INSERT, *values_of(user_id, new, self.clock()))
-            if not rows:
-                return await self._registration_refused(actor, user_id, "taken")
-            await raise_stamp(user_id)
-            event: Event = "security_key_created" if new.is_mfa_only else "passkey_created"
-            details = {kind: new.credential_id, "format": new.attestation_type}
-            await self.audit.record(event, actor, subject=user_id, details=details)
-        return Registered(passkey_of(rows[0]))
-
-    async def begin_login(
-        self,
-        user_id: UUID | None = None,
-        *,
-        both_factors: bool = False,
-        bound_to: UUID | None = None,
-    ) -> Json:
-        """Give the options under which a browser signs in, in a form or beside one.
-
-        Args:
-            user_id: Who has said who they are. Without it no credential is named, and the
-                authenticator says who it is (SEC-054).
-            both_factors: Whether the user must be verified, because no second factor can follow.
-            bound_to: The flow that alone may finish this.
-
-        Raises:
-            PasskeysDisabled: There are no passkeys here.
-        """
-        rules = self._rules("passkey")
-        wanted = "required" if both_factors else rules.user_verification
-        mine = await self.list(user_id) if user_id else []
-        offered = [one for one in mine if one.kind == "passkey"]
-        ids = [one.id for one in offered] if user_id else None
-        needs = wanted == "required"
-        ceremony = Ceremony("login", user_id, bound_to, needs_verification=needs, offered=ids)
-        return await self._request(ceremony, wanted, offered)
-
-    async def finish_login(
-        self, actor: Actor, response: AssertionResponse, *, bound_to: UUID | None = None
-    ) -> Accepted | Refused:
-        """Say who signs in with a passkey.
-
-        A credential that is not known is walked through like one that is (SEC-067).
-
-        Raises:
-            PasskeysDisabled: There are no passkeys here.
-        """
-        self._rules("passkey")
-        return await self._finish(actor, response, "login", bound_to, None)
-
-    async def begin_second_factor(
-        self, user_id: UUID, *, used: UUID | None = None, bound_to: UUID | None = None
-    ) -> Json:
-        """Give the options under which a signed-in half becomes whole.
-
-        Args:
-            user_id: Whose second factor.
-            used: The id of the passkey that was the first; it cannot be the second as well.
-            bound_to: The flow that alone may finish this.
-
-        Raises:
-            PasskeysDisabled: There are no security keys here.
-            PasskeyNotFound: The user has none that could be used.
-        """
-        wanted = self._rules("security_key").user_verification
-        kinds = ("passkey", "security_key") if self.config.enabled else ("security_key",)
-        mine = await self.list(user_id)
-        offered = [one for one in mine if one.kind in kinds and one.id != used]
-        if not offered:
-            raise PasskeyNotFound
-        ids = [one.id for one in offered]
-        needs = wanted == "required"
-        ceremony = Ceremony(
-            "second_factor", user_id, bound_to, needs_verification=needs, offered=ids
-        )
-        return await self._request(ceremony, wanted, offered)
-
-    async def finish_second_factor(
-        self,
-        actor: Actor,
-        user_id: UUID,
-        response: AssertionResponse,
-        *,
-        bound_to: UUID | None = None,
-    ) -> Accepted | Refused:
-        """Say whether the user has the second factor.
-
-        Raises:
-            PasskeysDisabled: There are no security keys here.
-        """
-        self._rules("security_key")
-        return await self._finish(actor, response, "second_factor", bound_to, user_id)
 
     async def list(self, user_id: UUID) -> list[Passkey]:
         """List a user's passkeys and security keys, oldest first; their number has a limit."""
@@ -301,7 +83,38 @@ class Passkeys:
     async def count_of(self, user_id: UUID) -> Counts:
         """Count a user's credentials, for whoever must not take away the last (SEC-037)."""
         mine = await self.list(user_id)
-        return Counts(_number(mine, "passkey"), _number(mine, "security_key"))
+        return Counts(number_of(mine, "passkey"), number_of(mine, "security_key"))
+
+    def rules_of(self, kind: Kind) -> sections.Passkey | sections.SecurityKeys:
+        """Give the rules of a kind of credential.
+
+        Raises:
+            PasskeysDisabled: There are none of it here.
+        """
+        rules = self.config if kind == "passkey" else self.security_keys
+        if not rules.enabled:
+            raise PasskeysDisabled
+        return rules
+
+    async def keep(self, actor: Actor, user_id: UUID, new: NewCredential) -> Registered | Refused:
+        """Make a verified credential the user's.
+
+        Raises:
+            UserNotFound: There is no such user.
+        """
+        async with transaction():
+            await lock_user_or_refuse(user_id)
+            kind: Kind = "security_key" if new.is_mfa_only else "passkey"
+            if number_of(await self.list(user_id), kind) >= self.rules_of(kind).limit:
+                return await self.refuse_registration(actor, user_id, LIMIT)
+            rows = await fetch(_INSERT, *values_of(user_id, new, self.clock()))
+            if not rows:
+                return await self.refuse_registration(actor, user_id, "taken")
+            await raise_stamp(user_id)
+            event: Event = "security_key_created" if new.is_mfa_only else "passkey_created"
+            details = {kind: new.credential_id, "format": new.attestation_type}
+            await self.audit.record(event, actor, subject=user_id, details=details)
+        return Registered(passkey_of(rows[0]))
 
     async def rename(self, actor: Actor, user_id: UUID, credential_id: str, name: str) -> Passkey:
         """Call a user's credential something else.
@@ -311,7 +124,7 @@ class Passkeys:
             PasskeyNotFound: The user has no such credential (SEC-054).
         """
         trimmed = name.strip()
-        if not 0 < len(trimmed) <= MAX_NAME or not is_printable(trimmed):
+        if not is_name(trimmed):
             raise PasskeyNameInvalid
         async with transaction():
             rows = await fetch(_RENAME, user_id, credential_id, trimmed)
@@ -341,101 +154,9 @@ class Passkeys:
             await self.audit.record(event, actor, subject=user_id, details=details)
         return deleted
 
-    def _rules(self, kind: Kind) -> sections.Passkey | sections.SecurityKeys:
-        rules = self.config if kind == "passkey" else self.security_keys
-        if not rules.enabled:
-            raise PasskeysDisabled
-        return rules
-
-    async def _request(self, ceremony: Ceremony, wanted: str, offered: Sequence[Passkey]) -> Json:
-        timeout = timeout_of(self.timeouts.login, wanted)
-        challenge = await self.challenges.issue(ceremony, timedelta(milliseconds=timeout))
-        return request_options(
-            rp_id=self.rp.id,
-            challenge=challenge,
-            timeout=timeout,
-            user_verification=wanted,
-            allow=[one.offered for one in offered],
-        )
-
-    def _new(
-        self, user_id: UUID, response: RegistrationResponse, challenge: bytes, ceremony: Ceremony
-    ) -> NewCredential:
-        if ceremony.user_id != user_id:
-            raise CeremonyRefused("user")
-        new = verify_registration(
-            response,
-            self.rp,
-            challenge,
-            is_mfa_only=ceremony.is_mfa_only,
-            needs_verification=ceremony.needs_verification,
-        )
-        kind: Kind = "security_key" if new.is_mfa_only else "passkey"
-        if self._rules(kind).attestation_required and not new.is_attested:
-            raise CeremonyRefused("attestation")
-        return new
-
-    async def _finish(
-        self,
-        actor: Actor,
-        response: AssertionResponse,
-        purpose: Purpose,
-        bound_to: UUID | None,
-        user_id: UUID | None,
-    ) -> Accepted | Refused:
-        async with transaction():
-            try:
-                taken = await self.challenges.redeem(response.client_data, purpose, bound_to)
-                passkey, assertion = await self._judged(response, *taken, user_id)
-            except CeremonyRefused as refused:
-                details = {"login_method": "passkey", "step": purpose, "reason": str(refused)}
-                await self.audit.record("login_failure", actor, subject=user_id, details=details)
-                return Refused(str(refused))
-            used = await self._note_use(passkey, assertion)
-            details = {"credential_id": passkey.credential_id, "step": purpose}
-            subject = passkey.user_id
-            await self.audit.record("passkey_verified", actor, subject=subject, details=details)
-        return Accepted(passkey.user_id, used, assertion.is_user_verified)
-
-    async def _judged(
-        self,
-        response: AssertionResponse,
-        challenge: bytes,
-        ceremony: Ceremony,
-        user_id: UUID | None,
-    ) -> tuple[Passkey, Assertion]:
-        """Find the credential and judge the assertion: the signature first, the rest after it.
-
-        The user's row is locked before the credential's, as by whoever changes either.
-        """
-        await fetch(_LOCK_OWNER, response.credential_id)
-        rows = await fetch(_LOCK, response.credential_id)
-        needs = ceremony.needs_verification
-        verified = partial(verify_assertion, response, self.rp, challenge, needs_verification=needs)
-        if not rows:
-            with suppress(CeremonyRefused):
-                verified(NOBODYS_KEY)
-            raise CeremonyRefused(UNKNOWN)
-        passkey = passkey_of(rows[0])
-        assertion = verified(passkey.public_key)
-        if user_id is not None and ceremony.user_id != user_id:
-            raise CeremonyRefused("user")
-        check_owner(passkey, ceremony, response.user_handle)
-        check_use(passkey, assertion)
-        return passkey, assertion
-
-    async def _note_use(self, passkey: Passkey, assertion: Assertion) -> Passkey:
-        rows = await fetch(
-            _NOTE_USE, passkey.id, assertion.sign_count, assertion.is_backed_up, self.clock()
-        )
-        return passkey_of(rows[0])
-
-    async def _registration_refused(self, actor: Actor, user_id: UUID, reason: str) -> Refused:
+    async def refuse_registration(self, actor: Actor, user_id: UUID, reason: str) -> Refused:
+        """Record that a credential was not kept, and say why."""
         details = {"reason": reason}
         event: Event = "passkey_registration_failed"
         await self.audit.record(event, actor, subject=user_id, details=details)
         return Refused(reason)
-
-
-def _number(passkeys: Sequence[Passkey], kind: Kind) -> int:
-    return sum(one.kind == kind for one in passkeys)

@@ -29,12 +29,12 @@ from app.credentials.password_hashing import PasswordHasher
 from app.credentials.password_policy import PasswordPolicy
 from app.credentials.password_text import normalised, received
 from app.credentials.tables import PasswordRow
-from app.errors import NotFound
 from app.ids import new_id
 from app.metadata import Bags
 from app.persistence import Row, fetch, fetch_row, in_transaction, transaction
 from app.users import Account, NewUser, Users, raise_stamp
-from app.users.locking import lock_user
+from app.users.errors import UserNotFound
+from app.users.locking import lock_user, lock_user_or_refuse
 
 _FIND = "SELECT id, hash, imported, changed_at FROM user_password WHERE user_id = $1"
 _STORE = """
@@ -198,10 +198,10 @@ class Passwords:
         Who calls this ends the user's other sessions, unless the user declines (SEC-027).
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
         """
         async with transaction():
-            await _lock_user(user_id)
+            await lock_user_or_refuse(user_id)
             values = (new_id(), prepared.hash, prepared.imported, self.clock())
             await fetch(_STORE, user_id, *values)
             await raise_stamp(user_id)
@@ -229,7 +229,7 @@ class Passwords:
             then: What else happens with it or not at all, such as the end of sessions (SEC-027).
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
             PasswordExists, PasswordNotFound: The user has one, or none, against what is said.
             PasswordsDisabled, PasswordRefused, HashingOverloaded: See `prepare`.
         """
@@ -237,18 +237,9 @@ class Passwords:
         async with transaction():
             if replaces is not None:
                 await self._require(user_id, present=replaces)
-            await self._store(actor, user_id, prepared, context, then)
-
-    async def import_hash(
-        self, actor: Actor, user_id: UUID, text: str, *, then: Then | None = None
-    ) -> None:
-        """Give a user a password by its hash; its rules are not judged again.
-
-        Raises:
-            NotFound: There is no such user.
-            PasswordsDisabled, PasswordHashInvalid, PasswordHashTooCostly: See `prepare_hash`.
-        """
-        await self._store(actor, user_id, self.prepare_hash(text), "import", then)
+            await self.store(actor, user_id, prepared, context)
+            if then is not None:
+                await then()
 
     async def create_user(
         self,
@@ -284,11 +275,11 @@ class Passwords:
         """Take a user's password away; whether another way in is left, who calls this knows.
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
             PasswordNotFound: The user has none.
         """
         async with transaction():
-            await _lock_user(user_id)
+            await lock_user_or_refuse(user_id)
             mine = PasswordRow.user_id == user_id
             if not await PasswordRow.delete().where(mine).returning(PasswordRow.user_id):
                 raise PasswordNotFound
@@ -302,22 +293,9 @@ class Passwords:
         self.hasher.close()
         await self.breaches.close()
 
-    async def _store(
-        self,
-        actor: Actor,
-        user_id: UUID,
-        prepared: PreparedPassword,
-        context: Context,
-        then: Then | None,
-    ) -> None:
-        async with transaction():
-            await self.store(actor, user_id, prepared, context)
-            if then is not None:
-                await then()
-
     async def _require(self, user_id: UUID, *, present: bool) -> None:
         """See that a user has a password, or has none, until the transaction ends."""
-        await _lock_user(user_id)
+        await lock_user_or_refuse(user_id)
         found = await self.of(user_id)
         if present and found is None:
             raise PasswordNotFound
@@ -337,7 +315,7 @@ class Passwords:
     async def _identifiers(self, user_id: UUID) -> list[str]:
         account = await self.users.by_id(user_id)
         if account is None:
-            raise NotFound("There is no such user.", path=("user_id",))
+            raise UserNotFound
         emails = (await self.users.emails_of([user_id]))[user_id]
         return [*(email.address for email in emails), account.username or ""]
 
@@ -349,11 +327,6 @@ class Passwords:
 def _identifiers_of(new: NewUser) -> list[str]:
     username = new.profile.username
     return [*(email.address for email in new.emails), username if isinstance(username, str) else ""]
-
-
-async def _lock_user(user_id: UUID) -> None:
-    if not await lock_user(user_id):
-        raise NotFound("There is no such user.", path=("user_id",))
 
 
 def _refuse_transaction() -> None:

@@ -8,13 +8,5 @@ _BORDER = 4  # modules, ISO/IEC 18004 §6.3.8
 
 def png_data_uri(text: str) -> str:
     """Draw a text as a PNG, in a `data:` URI."""
-    return _code(text).png_data_uri(scale=_SCALE, border=_BORDER)
-
-
-def svg(text: str) -> str:
-    """Draw a text as an SVG element."""
-    return _code(text).svg_inline(scale=_SCALE, border=_BORDER)
-
-
-def _code(text: str) -> segno.QRCode:
-    return segno.make_qr(text, error="l", boost_error=False)
+    code = segno.make_qr(text, error="l", boost_error=False)
+    return code.png_data_uri(scale=_SCALE, border=_BORDER)

@@ -11,10 +11,9 @@ from app.clock import Clock
 from app.credentials import recovery_code_text
 from app.credentials.guessing import Guesses, Paused
 from app.credentials.tables import RecoveryCodeRow
-from app.errors import NotFound
 from app.persistence import fetch, fetch_row, transaction
 from app.users import raise_stamp
-from app.users.locking import lock_user
+from app.users.locking import lock_user, lock_user_or_refuse
 
 COUNT = 10
 _STORE = "INSERT INTO user_recovery_code (digest, user_id, created_at) VALUES ($1, $2, $3)"
@@ -55,12 +54,11 @@ class RecoveryCodes:
         """Make ten codes, to be shown once; those there were are void.
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
         """
         codes = [recovery_code_text.draw() for _ in range(COUNT)]
         async with transaction():
-            if not await lock_user(user_id):
-                raise NotFound(path=("user_id",))
+            await lock_user_or_refuse(user_id)
             await fetch(_DELETE, user_id)
             for code in codes:
                 await fetch(_STORE, _digest(user_id, code), user_id, self.clock())

@@ -13,12 +13,11 @@ from app.credentials.errors import TotpExists, TotpNotFound
 from app.credentials.guessing import Guesses, Paused
 from app.credentials.tables import TotpRow
 from app.credentials.trusted_devices import TrustedDevices
-from app.errors import NotFound
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch, fetch_row, transaction
 from app.users import raise_stamp
-from app.users.locking import lock_user
+from app.users.locking import lock_user, lock_user_or_refuse
 
 _PAGE = 500
 _FIND = "SELECT id, sealed_secret, created_at FROM user_totp WHERE user_id = $1"
@@ -47,11 +46,6 @@ class Offer:
     def png(self) -> str:
         """The QR code as a PNG in a `data:` URI."""
         return qr.png_data_uri(self.uri)
-
-    @property
-    def svg(self) -> str:
-        """The QR code as an SVG element."""
-        return qr.svg(self.uri)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,13 +118,12 @@ class Totp:
         """Make a secret the user's, its first code used up; trusted devices end (SEC-059).
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
             TotpExists: The user has an app; it is not replaced, it must be deleted first.
         """
         totp_id = new_id()
         async with transaction():
-            if not await lock_user(user_id):
-                raise NotFound(path=("user_id",))
+            await lock_user_or_refuse(user_id)
             if await fetch_row(_FIND, user_id) is not None:
                 raise TotpExists
             sealed = self.sealer.seal(secret, _place(totp_id))

@@ -13,10 +13,10 @@ from app.config import sections
 from app.credentials import trusted_device_cookie
 from app.credentials.errors import TrustedDeviceNotFound
 from app.credentials.tables import TrustedDeviceRow
-from app.errors import NotFound
 from app.ids import new_id
 from app.persistence import Row, fetch, fetch_row, transaction
-from app.users.locking import lock_user
+from app.sweeping import in_parts
+from app.users.locking import lock_user, lock_user_or_refuse
 
 MOST_DEVICES = 50
 _USER_AGENT_KEPT = 400
@@ -31,7 +31,12 @@ DELETE FROM trusted_device WHERE user_id = $1 AND (expires_at <= $2 OR id NOT IN
 _FIND = "SELECT user_id, expires_at FROM trusted_device WHERE digest = $1"
 _FORGET = "DELETE FROM trusted_device WHERE user_id = $1 AND id = $2 RETURNING id"
 _FORGET_ALL = "DELETE FROM trusted_device WHERE user_id = $1 RETURNING id"
-_SWEEP = "DELETE FROM trusted_device WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM trusted_device WHERE id IN (
+    SELECT id FROM trusted_device WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,12 +67,11 @@ class TrustedDevices:
             cookie: The value that the browser holds; its token for this user ends.
 
         Raises:
-            NotFound: There is no such user.
+            UserNotFound: There is no such user.
         """
         token, device_id = trusted_device_cookie.new_token(), new_id()
         async with transaction():
-            if not await lock_user(user_id):
-                raise NotFound(path=("user_id",))
+            await lock_user_or_refuse(user_id)
             now = self.clock()  # under the lock, so that who comes later is also the newer
             old = trusted_device_cookie.token_of(cookie, user_id)
             if old is not None:
@@ -143,7 +147,7 @@ class TrustedDevices:
 
     async def sweep(self) -> None:
         """Remove the rows that have expired."""
-        await fetch(_SWEEP, self.clock())
+        await in_parts(_SWEEP, self.clock())
 
 
 def _device(row: Row, *, is_current: bool) -> TrustedDevice:

@@ -12,6 +12,7 @@ from app.clock import Clock
 from app.credentials.tables import WebAuthnChallengeRow
 from app.credentials.webauthn_verify import CeremonyRefused, challenge_of
 from app.persistence import Row, fetch
+from app.sweeping import in_parts
 
 Purpose = Literal["registration", "login", "second_factor"]
 MOST = 5
@@ -84,8 +85,7 @@ class Challenges:
 
     async def sweep(self) -> None:
         """Forget those that have expired, a part at a time (SEC-126)."""
-        while len(await fetch(_SWEEP, self.clock(), _SWEPT)) == _SWEPT:
-            continue
+        await in_parts(_SWEEP, self.clock())
 
     async def redeem(
         self, client_data: bytes, purpose: Purpose, bound_to: UUID | None

@@ -198,6 +198,7 @@ class Admission:
                 actor,
                 new,
                 then=lambda user_id: self._add_first(user_id, outside),
+                ways_in={"third_party_provider": provider.id},
                 is_addressed_otherwise=True,
             )
         except EmailTaken:  # in this very moment

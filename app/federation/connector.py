@@ -15,11 +15,13 @@ class Provider:
         id: Its name everywhere: `google`, `custom_corp`, or a SAML entity id.
         display_name: What users read.
         allow_linking: Whether an identity may join an account of the same, verified address.
+        is_saml: Whether it asserts people by SAML.
     """
 
     id: str
     display_name: str
     allow_linking: bool
+    is_saml: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -27,6 +27,7 @@ from app.federation.states import FlowKind
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch
+from app.sweeping import in_parts
 
 LIFETIME = timedelta(seconds=60)
 ROOM = 2_800
@@ -44,7 +45,12 @@ _KEEP = "INSERT INTO exchange_token (digest, payload, expires_at) VALUES ($1, $2
 _TAKE = """
 DELETE FROM exchange_token WHERE digest = $1 AND expires_at > $2 RETURNING payload
 """
-_SWEEP = "DELETE FROM exchange_token WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM exchange_token WHERE digest IN (
+    SELECT digest FROM exchange_token WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING digest
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +151,7 @@ class ExchangeTokens:
 
     async def sweep(self) -> None:
         """Remove the tokens that nobody redeemed (SEC-126)."""
-        await fetch(_SWEEP, self.clock())
+        await in_parts(_SWEEP, self.clock())
 
 
 def _payload(identity: OutsideIdentity, bound: Bound) -> str:

@@ -12,7 +12,6 @@ from app import strictjson
 from app.clock import Clock
 from app.federation.connector import OutsideIdentity
 from app.federation.errors import IdentityNotFound, UserDataUnusable
-from app.federation.tables import IdentityRow
 from app.ids import new_id
 from app.persistence import Row, fetch, fetch_row
 from app.strictjson import Json
@@ -41,6 +40,7 @@ WHERE id = $1
 _OWNERS = "SELECT user_id FROM identity WHERE provider = $1 AND subject = $2"
 _OWNER = f"{_OWNERS} AND issuer = $3"
 _REMOVE = f"DELETE FROM identity WHERE id = $1 AND user_id = $2 RETURNING {_COLUMNS}"
+_OF = f"SELECT {_COLUMNS} FROM identity WHERE user_id = ANY($1) ORDER BY created_at, id"
 _REMOVE_ALL = "DELETE FROM identity WHERE user_id = $1 RETURNING id"
 
 
@@ -130,14 +130,9 @@ class Identities:
         found: dict[UUID, list[Identity]] = {user_id: [] for user_id in user_ids}
         if not found:
             return found
-        rows = (
-            await IdentityRow.select()
-            .where(IdentityRow.user_id.is_in(list(found)))
-            .order_by(IdentityRow.created_at)
-            .order_by(IdentityRow.id)
-        )
+        rows = await fetch(_OF, [*found])
         for row in rows:
-            found[row["user_id"]].append(Identity(**row))
+            found[row["user_id"]].append(_identity(row))
         return found
 
     async def remove(self, user_id: UUID, identity_id: UUID) -> Identity:

@@ -8,7 +8,7 @@ transaction is open.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from typing import Protocol, Self
 from uuid import UUID
 
@@ -37,7 +37,8 @@ from app.federation.identities import Identities, Identity, checked
 from app.federation.linking import Refusal
 from app.federation.pkce import challenge_of, client_challenge, new_secret
 from app.federation.redirects import Redirects, joined
-from app.federation.states import FlowKind, Pending, States
+from app.federation.sign_in import Begun, CallbackAnswer, Finished, SignInRequest
+from app.federation.states import Pending, States
 from app.keys import Sealer
 from app.persistence import transaction
 from app.users import Users
@@ -64,69 +65,6 @@ class ProviderConnectors(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class SignInRequest:
-    """A sign-in that is to begin.
-
-    Attributes:
-        provider: The provider's id.
-        redirect_to: Where the browser is to come back to; the page of errors where it is empty.
-        kind: Which flow begins it; `token_exchange` without one.
-        flow_id: That flow.
-        user_id: Who links an identity from a live session; None to sign in.
-        code_verifier: The client's PKCE verifier, which binds the exchange token; may be empty.
-        code_challenge: Its S256 challenge, from who keeps the verifier; may be empty.
-    """
-
-    provider: str
-    redirect_to: str
-    kind: FlowKind
-    flow_id: UUID | None = None
-    user_id: UUID | None = None
-    code_verifier: str = field(default="", repr=False)
-    code_challenge: str = ""
-
-
-@dataclass(frozen=True, slots=True)
-class Begun:
-    """Where to send the browser, and the secret that its cookie is to hold."""
-
-    redirect_url: str
-    browser_secret: str = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class CallbackAnswer:
-    """What a browser brings back from a provider; a field that did not come is empty.
-
-    Attributes:
-        callback_of: The provider at whose own callback it came; empty at the one that all share.
-        is_readable: Whether the query could be read at all.
-    """
-
-    state: str = ""
-    code: str = field(default="", repr=False)
-    error: str = ""
-    error_description: str = ""
-    iss: str = ""
-    user: str = field(default="", repr=False)
-    browser_secret: str = field(default="", repr=False)
-    callback_of: str = ""
-    is_readable: bool = True
-
-
-@dataclass(frozen=True, slots=True)
-class Finished:
-    """Where to send the browser next: with a token, or with an error.
-
-    Attributes:
-        forgets_browser: Whether the browser's secret was used up, so that its cookie may go.
-    """
-
-    redirect_url: str = field(repr=False)
-    forgets_browser: bool = False
-
-
-@dataclass(frozen=True, slots=True)
 class Federation:
     """Signs people in at providers, and keeps who they are there."""
 
@@ -137,6 +75,7 @@ class Federation:
     admission: Admission
     redirects: Redirects
     error_redirect_url: str
+    default_redirect_url: str
     audit: AuditLog
     has_own_callbacks: bool = False
 
@@ -165,6 +104,7 @@ class Federation:
             admission=Admission(config, users, identities, saml or NoSaml(), notices, audit),
             redirects=Redirects((*third_party.allowed_redirect_urls, error_url)),
             error_redirect_url=error_url,
+            default_redirect_url=third_party.default_redirect_url or error_url,
             audit=audit,
             has_own_callbacks=third_party.has_own_callbacks,
         )
@@ -210,7 +150,7 @@ class Federation:
             RedirectNotAllowed: The target is not on the list.
             CodeChallengeInvalid: The verifier or challenge is none.
         """
-        redirect_to = request.redirect_to or self.error_redirect_url
+        redirect_to = request.redirect_to or self.default_redirect_url
         if not self.redirects.allow(redirect_to):
             raise RedirectNotAllowed
         return Pending(
@@ -345,7 +285,7 @@ class Federation:
     async def disconnect(self, actor: Actor, user_id: UUID, identity_id: UUID) -> Identity:
         """Forget an identity of a user.
 
-        Whether another way in is left is for `SelfService.disconnect_identity` to see.
+        Whether another way in is left is for `OwnCredentials.disconnect_identity` to see.
 
         Raises:
             IdentityNotFound: The user has no such identity.

@@ -20,6 +20,7 @@ from app.federation.errors import NonceUnknown, StateExpired, StateUnverified
 from app.federation.pkce import new_secret
 from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch
+from app.sweeping import in_parts
 
 LIFETIME = timedelta(minutes=5)
 COOKIE = "hanko_thirdparty_state"
@@ -29,7 +30,12 @@ FlowKind = Literal["login", "registration", "profile", "token_exchange"]
 _LONGEST = 512
 _KEEP = "INSERT INTO federation_state (digest, payload, expires_at) VALUES ($1, $2, $3)"
 _TAKE = "DELETE FROM federation_state WHERE digest = $1 RETURNING payload, expires_at"
-_SWEEP = "DELETE FROM federation_state WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM federation_state WHERE digest IN (
+    SELECT digest FROM federation_state WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING digest
+"""
 
 
 class Pending(Struct, frozen=True, omit_defaults=True):
@@ -110,7 +116,7 @@ class States:
 
     async def sweep(self) -> None:
         """Remove what nobody came back for (SEC-126)."""
-        await fetch(_SWEEP, self.clock())
+        await in_parts(_SWEEP, self.clock())
 
     async def _add(self, digest: str, pending: Pending) -> None:
         payload = self.sealer.seal(msgspec.json.encode(pending).decode(), _place(digest))

@@ -119,7 +119,7 @@ class AtOnce:
         return (
             has_second_factor(config, known.has)
             or (config.mfa.enabled and not config.mfa.optional)
-            or is_to_be_proved(self.domains, redeemed)
+            or is_to_be_proved(config, redeemed)
             or self._lacks(known, created=redeemed.created)
         )
 

@@ -26,8 +26,7 @@ from app.flows.states import (
     RegistrationInit,
 )
 from app.flows.step import Action, GoBack, Step
-from app.flows.whose import is_to_be_made
-from app.selfservice import Oneself
+from app.flows.whose import is_to_be_made, oneself
 
 Json = Any
 Acquire = Literal["always", "conditional", "never"]
@@ -160,8 +159,8 @@ async def _keep(step: Step, new: NewCredential) -> bool:
         return True
     if stash.user_id is None:
         raise TechnicalError
-    me = Oneself(step.actor, step.request.language, signing_in=stash.user_id)
-    kept = await step.domains.self_service.keep_passkey(me, new)
+    me = oneself(step, stash.user_id)
+    kept = await step.domains.own_credentials.keep_passkey(me, new)
     return isinstance(kept, Registered)
 
 

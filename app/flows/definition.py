@@ -10,7 +10,8 @@ from functools import cached_property
 from typing import Literal
 
 from app.flows.domains import Domains
-from app.flows.step import Action, FlowRequest, Hook, State
+from app.flows.state import State
+from app.flows.step import Action, FlowRequest, Hook
 
 Kind = Literal["login", "registration", "profile", "token_exchange"]
 Actions = Mapping[type[State], tuple[type[Action], ...]]

@@ -25,6 +25,7 @@ from app.flows.proving import keep_up, refuse_what_has_changed
 from app.flows.registration import RegisterLoginIdentifier
 from app.flows.scheduling import schedule_after_login, schedule_after_provider
 from app.flows.signing_in import sign_in, sign_up, trust_device
+from app.flows.state import State
 from app.flows.states import (
     Error,
     LoginInit,
@@ -36,7 +37,7 @@ from app.flows.states import (
     Success,
     ThirdParty,
 )
-from app.flows.step import FlowRequest, GoBack, Hook, State
+from app.flows.step import FlowRequest, GoBack, Hook
 from app.flows.thirdparty import ExchangeToken, ThirdpartyOauth, offer_providers
 from app.flows.user_details import USER_DETAILS
 

@@ -3,7 +3,8 @@
 from collections.abc import Iterator, Mapping
 
 from app.flows.definition import Flow
-from app.flows.step import Action, State
+from app.flows.state import State
+from app.flows.step import Action
 
 
 def diagram(flow: Flow) -> str:

@@ -7,6 +7,7 @@ from app.audit import AuditLog
 from app.clock import Clock
 from app.config.sections import Config
 from app.credentials.passcodes import Passcodes
+from app.credentials.passkey_ceremonies import PasskeyCeremonies
 from app.credentials.passkeys import Passkeys
 from app.credentials.passwords import Passwords
 from app.credentials.recovery_codes import RecoveryCodes
@@ -16,7 +17,7 @@ from app.federation.service import Federation
 from app.mail import Mail
 from app.metadata import Metadata
 from app.ratelimit import RateLimits
-from app.selfservice import SelfService
+from app.selfservice import OwnCredentials, SelfService
 from app.sessions import Sessions
 from app.users import Users
 from app.webhooks import Events
@@ -38,6 +39,7 @@ class Domains:
     metadata: Metadata
     passwords: Passwords
     passkeys: Passkeys
+    ceremonies: PasskeyCeremonies
     passcodes: Passcodes
     totp: Totp
     recovery_codes: RecoveryCodes
@@ -47,3 +49,4 @@ class Domains:
     federation: Federation
     saml: "Saml | None"
     self_service: SelfService
+    own_credentials: OwnCredentials

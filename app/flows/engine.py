@@ -13,7 +13,8 @@ from app.flows.inputs import Given, Input, Problem, Read, read
 from app.flows.outcomes import Back, End, Move, Outcome, Refuse, Stay
 from app.flows.result import Offered, ShownInput
 from app.flows.stash import Stash
-from app.flows.step import Action, FlowEnds, State, Step
+from app.flows.state import State
+from app.flows.step import Action, FlowEnds, Step
 from app.flows.store import Content, Past
 
 _MOST_STEPS_BACK = 32
@@ -43,7 +44,7 @@ class Turn:
 
 async def begin(flow: Flow, step: Step) -> Turn:
     """Enter a flow's first state."""
-    step.stash.language = step.request.language[:LONGEST_WISH]
+    step.stash.language = step.language[:LONGEST_WISH]
     for hook in flow.on_start:
         await hook(step)
     first, *others = flow.start

@@ -1,7 +1,5 @@
 """What happens between states: what was gathered is kept (§2.0)."""
 
-from uuid import UUID
-
 import msgspec
 
 from app.credentials.passkey_values import Refused
@@ -16,8 +14,7 @@ from app.flows.errors import (
 )
 from app.flows.stash import Stash
 from app.flows.step import FlowEnds, Step
-from app.flows.whose import is_to_be_made
-from app.selfservice import Oneself
+from app.flows.whose import is_to_be_made, oneself
 from app.text import email_key
 from app.users import EmailTaken, NewEmail, NewUser, ProfileChanges, UsernameTaken
 
@@ -54,7 +51,7 @@ async def persist_verified(step: Step) -> None:
     emails = (await users.emails_of([stash.user_id]))[stash.user_id]
     key = email_key(stash.email)
     mine = next((email for email in emails if email_key(email.address) == key), None)
-    service, me = step.domains.self_service, _whoever(step, stash.user_id)
+    service, me = step.domains.self_service, oneself(step, stash.user_id)
     if mine is None:
         if not stash.create_email:
             raise OperationNotPermitted
@@ -77,18 +74,13 @@ async def _note_verified(step: Step, address: str) -> None:
     )
 
 
-def _whoever(step: Step, user_id: UUID) -> Oneself:
-    """Name the user of the flow, who may have no session yet."""
-    return Oneself(step.actor, step.language, signing_in=user_id)
-
-
 async def persist_password(step: Step) -> None:
     """Keep the password that the onboarding has asked for."""
     stash = step.stash
     if not stash.new_password_hash or stash.user_id is None:
         return
     made = PreparedPassword(stash.new_password_hash, imported=False)
-    await step.domains.self_service.store_password(_whoever(step, stash.user_id), made)
+    await step.domains.own_credentials.store_password(oneself(step, stash.user_id), made)
     stash.new_password_hash = ""
 
 

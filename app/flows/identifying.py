@@ -30,7 +30,7 @@ async def identify(step: Step, typed: str) -> bool:
     as_email = is_address(step, typed)
     stash.identification = typed
     stash.email, stash.username = (typed, "") if as_email else ("", typed)
-    stash.user_id, stash.has = None, Has()
+    stash.user_id, stash.has, stash.locale = None, Has(), ""
     account = await (users.by_email(typed) if as_email else users.by_username(typed))
     if account is not None:
         await remember_user(step, account.id)

@@ -102,14 +102,14 @@ class WebauthnVerifyAssertionResponse(Action, frozen=True):
     async def _judged(
         step: Step, response: AssertionResponse | None, *, is_second: bool
     ) -> Accepted | Refused:
-        passkeys, user_id = step.domains.passkeys, step.stash.user_id
+        ceremonies, user_id = step.domains.ceremonies, step.stash.user_id
         if response is None:
             return await _unreadable(step)
         if is_second and user_id is not None:
-            return await passkeys.finish_second_factor(
+            return await ceremonies.finish_second_factor(
                 step.actor, user_id, response, bound_to=step.flow_id
             )
-        return await passkeys.finish_login(step.actor, response, bound_to=step.flow_id)
+        return await ceremonies.finish_login(step.actor, response, bound_to=step.flow_id)
 
 
 async def _sign_in(step: Step, found: Accepted) -> None:

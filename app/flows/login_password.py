@@ -25,9 +25,8 @@ from app.flows.proving import prove
 from app.flows.scheduling import schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import account_key, take_attempt, too_often
+from app.flows.whose import account_key, oneself, refuse_for_now, take_attempt
 from app.ratelimit import Limited
-from app.selfservice import Oneself
 
 
 class PasswordLogin(Action, frozen=True):
@@ -50,7 +49,7 @@ class PasswordLogin(Action, frozen=True):
         """Check the password, with the same work for an account that is not there (SEC-067)."""
         found = await step.outside("password", lambda: self._checked(step))
         if isinstance(found, Limited):
-            return Refuse(too_often(found), show={"retry_after": found.retry_after})
+            return refuse_for_now(found, shown_as="retry_after")
         user_id, stash = step.stash.user_id, step.stash
         passwords = step.domains.passwords
         if (
@@ -125,8 +124,8 @@ class PasswordRecovery(Action, frozen=True):
         made = await step.outside("password", lambda: prepared_password(step, self.new_password))
         if isinstance(made, Problem):
             return Refuse(FormDataInvalid(), {"new_password": made})
-        me = Oneself(step.actor, step.language, signing_in=user_id)
-        await domains.self_service.recover_password(me, made)
+        me = oneself(step, user_id)
+        await domains.own_credentials.recover_password(me, made)
         stash.has = msgspec.structs.replace(stash.has, password=True)
         stash.recovery_pending = False
         schedule_mfa_creation(step)

@@ -21,8 +21,7 @@ from app.flows.states import (
     OnboardingVerifyPasskeyAttestation,
 )
 from app.flows.step import Action, GoBack, Step
-from app.flows.whose import called, is_to_be_made
-from app.selfservice import Oneself
+from app.flows.whose import called, is_to_be_made, oneself
 
 
 class ContinueToOtpSecretCreation(Action, frozen=True):
@@ -124,8 +123,8 @@ async def _store(step: Step, proof: Accepted) -> None:
     stash = step.stash
     if stash.user_id is None:
         raise TechnicalError
-    me = Oneself(step.actor, step.request.language, signing_in=stash.user_id)
-    await step.domains.self_service.store_totp(me, stash.otp_secret, proof)
+    me = oneself(step, stash.user_id)
+    await step.domains.own_credentials.store_totp(me, stash.otp_secret, proof)
     stash.otp_secret = ""
 
 

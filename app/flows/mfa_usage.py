@@ -16,7 +16,6 @@ from app.flows.errors import (
     OperationNotPermitted,
     OtpCodeInvalid,
     OtpCodeUsed,
-    RateLimitExceeded,
     TechnicalError,
     ValueInvalid,
 )
@@ -26,7 +25,7 @@ from app.flows.scheduling import uses_security_keys
 from app.flows.stash import MfaMethod
 from app.flows.states import LoginOtp, LoginPasskey, LoginSecurityKey
 from app.flows.step import Action, Step
-from app.flows.whose import account_key, take_attempt
+from app.flows.whose import account_key, refuse_for_now, take_attempt
 from app.ratelimit import Limited
 
 
@@ -43,7 +42,7 @@ class SecurityKeyRequestOptions(Action, frozen=True):
     async def run(self, step: Step) -> Outcome:
         """Have the browser use one of the user's, save the one that was the first factor."""
         try:
-            options = await step.domains.passkeys.begin_second_factor(
+            options = await step.domains.ceremonies.begin_second_factor(
                 _user_of(step), used=step.stash.passkey_used, bound_to=step.flow_id
             )
         except PasskeyNotFound:  # its kind was switched off meanwhile
@@ -99,11 +98,11 @@ class OtpCodeValidate(Action, frozen=True):
         """Try it; every try counts for the user, whatever the flow (SEC-057)."""
         limited = await step.outside("guess", lambda: _take_guess(step))
         if limited is not None:
-            return _too_often(limited)
+            return refuse_for_now(limited, shown_as="retry_after")
         found = await step.domains.totp.verify(_user_of(step), self.otp_code)
         match found:
             case Paused():
-                return _too_often(found)
+                return refuse_for_now(found, shown_as="retry_after")
             case totp.Accepted():
                 return _shown(step, "totp")
             case totp.Reused():
@@ -136,12 +135,12 @@ class RecoveryCodeValidate(Action, frozen=True):
         """Try it, under the same limits as any second factor; it works once."""
         limited = await step.outside("guess", lambda: _take_guess(step))
         if limited is not None:
-            return _too_often(limited)
+            return refuse_for_now(limited, shown_as="retry_after")
         found = await step.domains.recovery_codes.redeem(
             step.actor, _user_of(step), self.recovery_code
         )
         if isinstance(found, Paused):
-            return _too_often(found)
+            return refuse_for_now(found, shown_as="retry_after")
         if isinstance(found, recovery_codes.Accepted):
             return _shown(step, "recovery_code")
         await _note_failure(step, "recovery_code")
@@ -156,11 +155,6 @@ async def look_for_recovery_codes(step: Step) -> None:
 
 async def _take_guess(step: Step) -> Limited | None:
     return await take_attempt(step, "otp", account_key(step))
-
-
-def _too_often(limited: Limited | Paused) -> Outcome:
-    wait = limited.retry_after
-    return Refuse(RateLimitExceeded(wait), show={"retry_after": wait})
 
 
 def _shown(step: Step, method: MfaMethod) -> Outcome:

@@ -1,4 +1,4 @@
-"""How an action ends. There are these ways and no other; a sixth is to raise.
+"""How an action ends: in one of five ways, or it raises.
 
 What is raised leaves no trace: the transaction rolls back, the flow keeps its state and its CSRF
 token, and the caller gets an early failure. Every way here is committed.
@@ -6,13 +6,11 @@ token, and the caller gets an early failure. Every way here is committed.
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from app.errors import IdentityError
 from app.flows.inputs import Problem
-
-if TYPE_CHECKING:
-    from app.flows.step import State
+from app.flows.state import State
 
 
 class Move:
@@ -28,7 +26,7 @@ class Move:
 
     def __init__(
         self,
-        *states: "State | type[State]",
+        *states: State | type[State],
         no_back: bool = False,
         error: IdentityError | None = None,
     ) -> None:

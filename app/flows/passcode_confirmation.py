@@ -14,7 +14,6 @@ from app.flows.errors import (
     OperationNotPermitted,
     PasscodeInvalid,
     PasscodeMaxAttempts,
-    RateLimitExceeded,
     TechnicalError,
 )
 from app.flows.identifying import identify
@@ -29,7 +28,7 @@ from app.flows.proving import (
 from app.flows.scheduling import schedule_mfa_creation
 from app.flows.states import PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import is_known_browser, take_attempt, too_often
+from app.flows.whose import is_known_browser, refuse_for_now, take_attempt, too_often
 from app.mail import CARRY_A_CODE, Template
 from app.ratelimit import Limited
 
@@ -86,7 +85,9 @@ async def _mail_code(step: Step) -> Limited | None:
         await domains.mail.send(
             step.stash.template,
             step.stash.email,
-            step.language,
+            domains.mail.language(
+                step.language, step.stash.locale, step.actor.origin.browser_language
+            ),
             {"code": made.code} if carries else {},
             expires_at=made.expires_at,
         )
@@ -125,13 +126,13 @@ class VerifyPasscode(Action, frozen=True):
             "guess", lambda: take_attempt(step, "passcode_guess", binding.account)
         )
         if limited is not None:
-            return Refuse(too_often(limited))
+            return refuse_for_now(limited)
         known, code = await is_known_browser(step), self.code
         if signs_in_by_mail(step) and not await is_still_reached(step):
             code = _NO_CODE
         found = await step.domains.passcodes.verify(binding, code, known_browser=known)
         if isinstance(found, Paused):
-            return Refuse(RateLimitExceeded(found.retry_after))
+            return refuse_for_now(found)
         if not isinstance(found, Matched):
             await _note_failure(step)
             if isinstance(found, Exhausted) or found == Wrong(0):
@@ -182,5 +183,5 @@ class ResendPasscode(Action, frozen=True):
         """Mail a new code; the old one is dead."""
         limited = await _mail_code(step)
         if limited is not None:
-            return Refuse(too_often(limited), show={"resend_after": limited.retry_after})
+            return refuse_for_now(limited, shown_as="resend_after")
         return Stay()

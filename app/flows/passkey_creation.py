@@ -26,7 +26,7 @@ async def creation_options(step: Step, kind: Kind, owner: Person | None = None) 
         TechnicalError: The flow knows neither an address nor a user name.
     """
     owner = owner or credential_owner(step)
-    options = await step.domains.passkeys.begin_registration(owner, kind, bound_to=step.flow_id)
+    options = await step.domains.ceremonies.begin_registration(owner, kind, bound_to=step.flow_id)
     return {"publicKey": options}
 
 
@@ -37,7 +37,7 @@ async def verified(step: Step, value: Json) -> NewCredential | PasskeyInvalid:
         raise TechnicalError
     if response is None:
         return PasskeyInvalid()
-    found = await step.domains.passkeys.check_registration(
+    found = await step.domains.ceremonies.check_registration(
         step.actor, user_id, response, bound_to=step.flow_id
     )
     return found if isinstance(found, NewCredential) else PasskeyInvalid()

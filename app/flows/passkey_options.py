@@ -10,7 +10,7 @@ Json = Any
 
 async def passkey_options(step: Step, user_id: UUID | None) -> Json:
     """Begin a login by passkey: with one of this user's, or with whichever the device offers."""
-    return {"publicKey": await step.domains.passkeys.begin_login(user_id, bound_to=step.flow_id)}
+    return {"publicKey": await step.domains.ceremonies.begin_login(user_id, bound_to=step.flow_id)}
 
 
 async def offer_passkeys_in_form(step: Step) -> None:

@@ -13,10 +13,11 @@ from app.flows.errors import (
 )
 from app.flows.inputs import Choice, Input, Problem
 from app.flows.outcomes import Move, Outcome, Refuse, Stay
-from app.flows.profile_facts import ProfileAction, facts_of, id_input, oneself, person_in
+from app.flows.profile_facts import ProfileAction, facts_of, id_input, person_in
 from app.flows.registration import username_input, username_problems
 from app.flows.states import AccountDeleted
 from app.flows.step import Step
+from app.flows.whose import oneself
 from app.ids import parse_id
 from app.metadata import BagChanges, MetadataRefused
 from app.persistence import savepoint

@@ -14,16 +14,17 @@ from app.flows.inputs import Input, Problem
 from app.flows.login_password import new_password_input, password_problem
 from app.flows.outcomes import Move, Outcome, Refuse, Stay
 from app.flows.passkey_creation import creation_options, read_response
-from app.flows.profile_facts import ProfileAction, id_input, oneself, person_in
+from app.flows.profile_facts import ProfileAction, id_input, person_in
 from app.flows.states import MfaOtpSecretCreation, ProfileInit, WebauthnCredentialVerification
 from app.flows.step import Action, Step
+from app.flows.whose import oneself
 from app.selfservice.holdings import (
+    credential_of,
     may_delete_passkey,
     may_delete_password,
     may_delete_security_key,
     may_delete_totp,
 )
-from app.selfservice.service import credential_of
 
 Json = Any
 
@@ -50,7 +51,7 @@ class PasswordCreate(ProfileAction, frozen=True):
         made = await step.outside("password", lambda: _prepared(step, self.password, words))
         if isinstance(made, Problem):
             return Refuse(FormDataInvalid(), {"password": made})
-        await step.domains.self_service.store_password(oneself(step), made)
+        await step.domains.own_credentials.store_password(oneself(step), made)
         return Stay()
 
 
@@ -84,7 +85,7 @@ class PasswordDelete(ProfileAction, frozen=True):
 
     async def change(self, step: Step) -> Outcome:
         """Remove it."""
-        await step.domains.self_service.delete_password(oneself(step))
+        await step.domains.own_credentials.delete_password(oneself(step))
         return Stay()
 
 
@@ -146,7 +147,7 @@ class VerifyProfileAttestation(Action, frozen=True):
         response = read_response(self.public_key)
         if response is None:
             return Move(ProfileInit, error=PasskeyInvalid())
-        found = await step.domains.self_service.finish_passkey(
+        found = await step.domains.own_credentials.finish_passkey(
             oneself(step), response, step.flow_id
         )
         refused = PasskeyInvalid() if isinstance(found, Refused) else None
@@ -240,7 +241,7 @@ async def _delete(step: Step, credential_id: str) -> Outcome:
         return Refuse(NotFound())
     if not may_delete_passkey(step.config, held, passkey):
         return Refuse(OperationNotPermitted())
-    await step.domains.self_service.delete_passkey(oneself(step), credential_id)
+    await step.domains.own_credentials.delete_passkey(oneself(step), credential_id)
     return Stay()
 
 
@@ -275,5 +276,5 @@ class OtpSecretDelete(ProfileAction, frozen=True):
 
     async def change(self, step: Step) -> Outcome:
         """Remove it."""
-        await step.domains.self_service.delete_totp(oneself(step))
+        await step.domains.own_credentials.delete_totp(oneself(step))
         return Stay()

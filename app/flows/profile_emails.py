@@ -9,11 +9,12 @@ from app.errors import NotFound
 from app.flows.errors import EmailExists, FormDataInvalid, OperationNotPermitted
 from app.flows.inputs import Choice, Input, Problem
 from app.flows.outcomes import Move, Outcome, Refuse, Stay
-from app.flows.profile_facts import ProfileAction, id_input, oneself, person_in
+from app.flows.profile_facts import ProfileAction, id_input, person_in
 from app.flows.registration import email_input
 from app.flows.states import PasscodeConfirmation, ProfileInit
 from app.flows.step import Step
 from app.flows.user_details import address_of
+from app.flows.whose import oneself
 from app.selfservice.holdings import may_delete_email
 from app.users import Account, Email
 

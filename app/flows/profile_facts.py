@@ -11,7 +11,7 @@ from app.flows.outcomes import Outcome, Refuse
 from app.flows.person import Person, person_of
 from app.flows.step import Action, Step
 from app.paging import MAX_PAGE, PageRequest
-from app.selfservice import Oneself, StepUpRequired
+from app.selfservice import StepUpRequired
 from app.sessions import Session
 
 
@@ -60,6 +60,7 @@ async def load_facts(step: Step) -> None:
         raise OperationNotPermitted
     asked = PageRequest(size=MAX_PAGE)
     pages = await step.domains.sessions.pages_of([stash.user_id], asked)
+    stash.locale = person.account.locale or ""
     step.facts = Facts(person, pages[stash.user_id].items, session.id)
 
 
@@ -80,11 +81,6 @@ def facts_of(step: Step) -> Facts:
 def person_in(step: Step) -> Person:
     """Give the user of the profile."""
     return facts_of(step).person
-
-
-def oneself(step: Step) -> Oneself:
-    """Say who changes what is theirs, for the service that does it."""
-    return Oneself(step.actor, step.request.language)
 
 
 def id_input(name: str, *allowed: Choice) -> Input:

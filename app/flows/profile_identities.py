@@ -6,10 +6,10 @@ from typing import Annotated, ClassVar
 from msgspec import Meta
 
 from app.errors import NotFound
-from app.federation.service import SignInRequest
+from app.federation.sign_in import SignInRequest
 from app.flows.inputs import Choice, Input
 from app.flows.outcomes import Move, Outcome, Refuse, Stay
-from app.flows.profile_facts import ProfileAction, id_input, oneself, person_in
+from app.flows.profile_facts import ProfileAction, id_input, person_in
 from app.flows.states import ProfileInit
 from app.flows.step import Step
 from app.flows.thirdparty import (
@@ -19,6 +19,7 @@ from app.flows.thirdparty import (
     providers_of,
     redeemed_in,
 )
+from app.flows.whose import oneself
 from app.ids import parse_id
 from app.selfservice.holdings import may_disconnect
 
@@ -95,5 +96,5 @@ class DisconnectThirdpartyOauthProvider(ProfileAction, frozen=True):
         identity_id = parse_id(self.identity_id)
         if identity_id is None:
             return Refuse(NotFound())
-        await step.domains.self_service.disconnect_identity(oneself(step), identity_id)
+        await step.domains.own_credentials.disconnect_identity(oneself(step), identity_id)
         return Stay()

@@ -16,8 +16,9 @@ from app.flows.errors import (
 from app.flows.inputs import Input, Problem, Problems
 from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.scheduling import credential_registration, schedule_mfa_creation
+from app.flows.state import State
 from app.flows.states import PasscodeConfirmation, Success
-from app.flows.step import Action, State, Step
+from app.flows.step import Action, Step
 from app.flows.thirdparty import begin_at_domain
 from app.ids import new_id
 

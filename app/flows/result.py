@@ -11,7 +11,8 @@ from app.errors import IdentityError
 from app.flows.definition import Kind
 from app.flows.errors import status_of
 from app.flows.inputs import Input, Problem
-from app.flows.step import Action, Cookie, State
+from app.flows.state import State
+from app.flows.step import Action, Cookie
 from app.sessions import Issued
 
 

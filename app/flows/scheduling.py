@@ -3,6 +3,7 @@
 from app.config.sections import Config, Email, Username
 from app.flows.errors import PlatformAuthenticatorRequired
 from app.flows.stash import Has, Stash
+from app.flows.state import State
 from app.flows.states import (
     CredentialOnboardingChooser,
     DeviceTrust,
@@ -17,7 +18,7 @@ from app.flows.states import (
     PasswordCreation,
     Success,
 )
-from app.flows.step import State, Step
+from app.flows.step import Step
 
 States = tuple[type[State], ...]
 

@@ -69,7 +69,7 @@ class Flows:
         with _told(request):
             self.admit(kind, request)
             await self._count(request)
-            return await _patiently(lambda answers: self._begin(flow, request, answers))
+            return await _patiently(lambda answers: self._begin(flow, request, answers), {})
 
     async def advance(  # noqa: PLR0913  # the parts of a step
         self,
@@ -108,10 +108,16 @@ class Flows:
             self.admit(flow.kind, request)
             step = self._step(flow, kept, self.store.open(kept), request, {})
             await engine.check(flow, step, action)
-            async with self._leased(kept) as lease:
-                return await _patiently(
-                    lambda answers: self._run(flow, kept, lease, action, given, request, answers)
-                )
+
+            async def run(answers: Answers, lease: UUID | None = None) -> StepResult:
+                return await self._run(flow, kept, lease, action, given, request, answers)
+
+            answers: Answers = {}
+            try:
+                return await run(answers)
+            except NeededOutside as needed:
+                async with self._leased(kept) as lease:
+                    return await _patiently(lambda known: run(known, lease), answers, needed)
 
     async def sweep(self) -> None:
         """Delete the flows that have expired."""
@@ -134,7 +140,7 @@ class Flows:
         """Judge what can be judged of a flow before its action is looked at, in §1.6's order."""
         now = self.domains.clock()
         if kept is not None and kept.is_leased(now):
-            raise TechnicalError("Another action of this flow is running.")
+            raise _busy()
         if kept is None or kind not in (None, kept.kind) or kept.kind not in FLOWS:
             raise OperationNotPermitted
         if kept.expires_at <= now:
@@ -150,7 +156,7 @@ class Flows:
         """Have the flow for this run alone; saving it ends the lease, and so does failing."""
         lease = await self.store.lease(kept, self.domains.clock())
         if lease is None:
-            raise TechnicalError("Another action of this flow is running.")
+            raise _busy()
         try:
             yield lease
         except BaseException:
@@ -182,17 +188,23 @@ class Flows:
         self,
         flow: Flow,
         kept: Kept,
-        lease: UUID,
+        lease: UUID | None,
         action: str,
         given: Given,
         request: FlowRequest,
         answers: Answers,
     ) -> StepResult:
-        """Run the action in one transaction; under the lease everything is looked at once more."""
+        """Run the action in one transaction; with the flow held everything is looked at once more.
+
+        The flow is held by the lease, or by the transaction itself where nothing was needed yet
+        that takes its time.
+        """
         csrf_token = new_csrf_token()
         content = self.store.open(kept)
         step = self._step(flow, kept, content, request, answers)
         async with transaction():
+            if lease is None and not await self.store.hold(kept, step.now):
+                raise _busy()
             found = await engine.check(flow, step, action)
             turn = await engine.take(flow, step, found, given, content)
             state = type(step.state).name
@@ -224,15 +236,23 @@ class Flows:
         )
 
 
-async def _patiently(attempt: Callable[[Answers], Awaitable[StepResult]]) -> StepResult:
+def _busy() -> TechnicalError:
+    return TechnicalError("Another action of this flow is running.")
+
+
+async def _patiently(
+    attempt: Callable[[Answers], Awaitable[StepResult]],
+    answers: Answers,
+    needed: NeededOutside | None = None,
+) -> StepResult:
     """Run a step, and again with every answer that it needed from outside its transaction."""
-    answers: Answers = {}
     for _ in range(_MOST_OUTSIDE):
+        if needed is not None:
+            answers[needed.key] = await needed.work()
         try:
             return await attempt(answers)
-        except NeededOutside as needed:
-            work, key = needed.work, needed.key
-        answers[key] = await work()
+        except NeededOutside as more:
+            needed = more
     raise TechnicalError
 
 

@@ -99,12 +99,14 @@ async def _begin(step: Step, user_id: UUID, amr: tuple[str, ...]) -> None:
 
 
 async def _signed(step: Step, user_id: UUID, how: SignIn) -> Issued:
-    """Have the session's token signed outside of the transaction, which it may be far from.
+    """Have the session's token signed; outside of the transaction where that asks somebody else.
 
-    Where that fails the step has not been taken: no session is begun or lost, the code is not used
+    Where it fails the step has not been taken: no session is begun or lost, the code is not used
     up, and the same action may be sent once more.
     """
     key, sessions = f"token {user_id} {how.amr}", step.domains.sessions
+    if sessions.signs_here:
+        return await sessions.sign(await sessions.draft(user_id, step.actor.origin, how))
     if key in step.answers:
         issued: Issued = step.answers[key]
         return issued

@@ -48,6 +48,7 @@ class Stash(Struct, kw_only=True, omit_defaults=True):
     identification: str = ""
     email: str = ""
     username: str = ""
+    locale: str = ""
     user_id: UUID | None = None
     has: Has = Has()
     stamp: int | None = None

@@ -10,7 +10,7 @@ from msgspec import Meta, Struct
 from app.flows.inputs import Choice
 from app.flows.person import Person
 from app.flows.stash import LoginMethod, MfaMethod
-from app.flows.step import State
+from app.flows.state import State
 from app.sessions import Session
 
 Json = Any

@@ -1,4 +1,4 @@
-"""States and actions, and the step in which an action runs."""
+"""Actions, and the step in which one runs."""
 
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass, field, replace
@@ -17,19 +17,11 @@ from app.flows.domains import Domains
 from app.flows.inputs import Input
 from app.flows.outcomes import Back, Outcome
 from app.flows.stash import Stash
+from app.flows.state import State
 from app.sessions import Issued
 from app.telemetry import NoFailure
 
 T = TypeVar("T")
-
-
-class State(Struct, frozen=True):
-    """Where a flow can be. Its fields are what a client may see; None is left out.
-
-    A subclass says its `name`, describes itself in its docstring, and every field in a `Meta`.
-    """
-
-    name: ClassVar[str]
 
 
 class Action(Struct, frozen=True):
@@ -63,7 +55,7 @@ class FlowRequest:
 
     Attributes:
         actor: Who asks; its session is the one that a new one replaces (SEC-026).
-        language: The tag that mails are written in, as far as the client says.
+        language: The language of mails that the body names, if it does.
         device_trust: The value of the device trust cookie, empty without one.
         browser_secrets: The secrets of the sign-ins at providers that the browser has under way.
     """
@@ -140,8 +132,9 @@ class Step:
 
     @property
     def language(self) -> str:
-        """The language of mails, as far as this request or the first one says."""
-        return self.domains.mail.language(self.request.language or self.stash.language)
+        """The language of mails, as far as this request or the first one names it."""
+        request = self.request
+        return request.language or request.actor.origin.language or self.stash.language
 
     async def outside(self, key: str, work: Callable[[], Awaitable[T]]) -> T:
         """Have something done outside the transaction, where it may take its time.

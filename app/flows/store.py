@@ -1,4 +1,8 @@
-"""Flows as rows: sealed, leased to one run at a time, saved only over the version that was read."""
+"""Flows as rows: sealed, one run's at a time, saved only over the version that was read.
+
+A run that is one transaction holds the row. One that has to wait for something between two
+transactions takes a lease meanwhile, which the row shows to everybody else.
+"""
 
 import hashlib
 import hmac
@@ -14,28 +18,45 @@ from msgspec import Struct
 
 from app import base64url
 from app.flows.stash import Stash
-from app.flows.tables import FlowRow
 from app.keys import Sealer
 from app.persistence import Row, fetch, fetch_row
+from app.sweeping import in_parts
 
 LEASE = timedelta(seconds=15)
 """How long a run may take before another may take its place."""
 
 _CSRF_LENGTH = 32
-_ALPHABET = string.ascii_letters + string.digits
+_ALPHABET = (string.ascii_letters + string.digits).encode()
+_DRAWN = (_ALPHABET * 5)[:256]
+_UNEVEN = bytes(range(len(_ALPHABET) * 4, 256))
+"""Bytes that are thrown away, so that each character is as likely as any other."""
+
 _COLUMNS = "id, kind, state, content, csrf_digest, version, lease, leased_until, expires_at"
+_ADD = """
+INSERT INTO flow (id, kind, state, content, csrf_digest, version, created_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, 0, $6, $7)
+"""
 _FIND = f"SELECT {_COLUMNS} FROM flow WHERE id = $1"
 _LEASE = """
 UPDATE flow SET lease = $3, leased_until = $4
 WHERE id = $1 AND version = $2 AND (lease IS NULL OR leased_until <= $5) RETURNING id
 """
+_HOLD = """
+SELECT id FROM flow WHERE id = $1 AND version = $2 AND (lease IS NULL OR leased_until <= $3)
+FOR UPDATE SKIP LOCKED
+"""
 _RELEASE = "UPDATE flow SET lease = NULL, leased_until = NULL WHERE id = $1 AND lease = $2"
 _SAVE = """
 UPDATE flow SET state = $4, content = $5, csrf_digest = $6, version = version + 1, lease = NULL,
     leased_until = NULL
-WHERE id = $1 AND version = $2 AND lease = $3 RETURNING id
+WHERE id = $1 AND version = $2 AND (lease = $3 OR $3 IS NULL) RETURNING id
 """
-_SWEEP = "DELETE FROM flow WHERE expires_at <= $1"
+_SWEEP = """
+DELETE FROM flow WHERE id IN (
+    SELECT id FROM flow WHERE expires_at <= $1 ORDER BY expires_at LIMIT $2)
+    AND expires_at <= $1
+RETURNING id
+"""
 
 
 class Past(Struct, frozen=True):
@@ -97,26 +118,20 @@ class FlowStore:
         expires_at: datetime,
     ) -> None:
         """Keep a new flow."""
-        await FlowRow.insert(
-            FlowRow(
-                id=flow_id,
-                kind=kind,
-                state=state,
-                content=self._sealed(flow_id, content),
-                csrf_digest=_digest(csrf_token),
-                version=0,
-                created_at=now,
-                expires_at=expires_at,
-            )
-        )
+        sealed, digest = self._sealed(flow_id, content), _digest(csrf_token)
+        await fetch(_ADD, flow_id, kind, state, sealed, digest, now, expires_at)
 
     async def find(self, flow_id: UUID) -> Kept | None:
         """Read a flow."""
         row = await fetch_row(_FIND, flow_id)
         return None if row is None else _kept(row)
 
+    async def hold(self, kept: Kept, now: datetime) -> bool:
+        """Have the flow until the open transaction ends, or say at once that another has it."""
+        return bool(await fetch(_HOLD, kept.id, kept.version, now))
+
     async def lease(self, kept: Kept, now: datetime) -> UUID | None:
-        """Let this run alone have the flow, or give None at once where it cannot (SEC-062)."""
+        """Have the flow beyond this moment, or give None at once where another has it (SEC-062)."""
         lease = uuid4()
         taken = await fetch(_LEASE, kept.id, kept.version, lease, now + LEASE, now)
         return lease if taken else None
@@ -126,7 +141,7 @@ class FlowStore:
         await fetch(_RELEASE, kept.id, lease)
 
     async def save(
-        self, kept: Kept, lease: UUID, state: str, content: Content, csrf_token: str
+        self, kept: Kept, lease: UUID | None, state: str, content: Content, csrf_token: str
     ) -> bool:
         """Write a flow over the version that was read; say whether that was still there."""
         sealed = self._sealed(kept.id, content)
@@ -136,7 +151,7 @@ class FlowStore:
 
     async def sweep(self, now: datetime) -> None:
         """Delete the flows that have expired."""
-        await fetch(_SWEEP, now)
+        await in_parts(_SWEEP, now)
 
     def open(self, kept: Kept) -> Content:
         """Open what is remembered of a flow."""
@@ -154,7 +169,11 @@ class FlowStore:
 
 def new_csrf_token() -> str:
     """Draw a CSRF token: 32 letters and digits, 190 bits."""
-    return "".join(secrets.choice(_ALPHABET) for _ in range(_CSRF_LENGTH))
+    token = ""
+    while len(token) < _CSRF_LENGTH:
+        drawn = secrets.token_bytes(2 * _CSRF_LENGTH).translate(_DRAWN, _UNEVEN)
+        token += drawn.decode("ascii")
+    return token[:_CSRF_LENGTH]
 
 
 def _digest(csrf_token: str) -> str:

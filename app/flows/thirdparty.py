@@ -16,7 +16,7 @@ from app.federation.errors import (
 )
 from app.federation.exchange import Redemption
 from app.federation.saml.values import SamlSignIn
-from app.federation.service import Begun, SignInRequest
+from app.federation.sign_in import Begun, SignInRequest
 from app.federation.states import COOKIE, LIFETIME, FlowKind
 from app.flows.errors import (
     FlowError,
@@ -29,9 +29,10 @@ from app.flows.inputs import Choice, Input, Problem
 from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.proving import prove
 from app.flows.scheduling import depends_on_device
+from app.flows.state import State
 from app.flows.states import PasscodeConfirmation, Preflight, ThirdParty
-from app.flows.step import Action, Cookie, State, Step
-from app.flows.whose import is_to_be_proved, too_often
+from app.flows.step import Action, Cookie, Step
+from app.flows.whose import is_to_be_proved, refuse_for_now, too_often
 from app.ratelimit import Limited
 
 
@@ -91,7 +92,7 @@ async def begin_at_provider(step: Step, wanted: SignInRequest) -> Outcome:
         "provider", partial(_get_ready, step, federation.get_ready, wanted.provider)
     )
     if limited is not None:
-        return Refuse(too_often(limited))
+        return refuse_for_now(limited)
     try:
         begun = await federation.begin(wanted)
     except RedirectNotAllowed as refused:
@@ -109,7 +110,7 @@ async def begin_at_domain(step: Step, address: str) -> Outcome | None:
         return None
     limited = await step.outside("provider", partial(_get_ready, step, saml.get_ready, domain))
     if limited is not None:
-        return Refuse(too_often(limited))
+        return refuse_for_now(limited)
     wanted = SamlSignIn(domain, "", _kind(step), step.flow_id)
     return _leave(step, await saml.begin(wanted))
 
@@ -203,7 +204,7 @@ async def _arrive(step: Step, redeemed: Redeemed) -> Outcome:
     stash.user_id = redeemed.user_id
     await prove(step)
     following: list[type[State]] = []
-    if redeemed.address is not None and is_to_be_proved(step.domains, redeemed):
+    if redeemed.address is not None and is_to_be_proved(step.config, redeemed):
         stash.email, stash.template = redeemed.address, "email_verification"
         following.append(PasscodeConfirmation)
     if step.kind == "token_exchange" and depends_on_device(step.config, stash):

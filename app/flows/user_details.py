@@ -14,7 +14,7 @@ from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.registration import username_input, username_problems
 from app.flows.states import OnboardingEmail, OnboardingUsername, PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.selfservice import Oneself
+from app.flows.whose import oneself
 from app.text import email_key
 
 
@@ -34,7 +34,7 @@ class OnboardingUsernameCreate(Action, frozen=True):
         problems = await username_problems(step, self.username)
         if problems:
             return Refuse(FormDataInvalid(), problems)
-        me = Oneself(step.actor, step.language, signing_in=_user_of(step))
+        me = oneself(step, _user_of(step))
         account = await step.domains.self_service.set_username(me, self.username)
         step.stash.username = account.username or ""
         step.stash.has = msgspec.structs.replace(step.stash.has, username=True)

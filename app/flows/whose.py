@@ -4,14 +4,17 @@ from dataclasses import dataclass
 from itertools import chain
 from uuid import UUID
 
+from app.config.sections import Config
+from app.credentials.guessing import Paused
 from app.credentials.passkey_values import Person as CredentialOwner
-from app.errors import IdentityError
 from app.federation.admission import Redeemed
 from app.flows.domains import Domains
 from app.flows.errors import RateLimitExceeded, TechnicalError
+from app.flows.outcomes import Refuse
 from app.flows.stash import Has, Stash
 from app.flows.step import Step
 from app.ratelimit import Limited, Operation
+from app.selfservice import Oneself
 from app.text import email_key, username_key
 from app.users import Account, Email
 
@@ -58,6 +61,7 @@ async def remember_user(step: Step, user_id: UUID) -> None:
         raise TechnicalError
     stash = step.stash
     stash.user_id, stash.username = user_id, known.account.username or ""
+    stash.locale = known.account.locale or ""
     address = reachable(known.emails, stash.email)
     if address is not None:
         stash.email = address.address
@@ -79,15 +83,19 @@ def is_to_be_made(step: Step) -> bool:
     return step.kind == "registration" and not step.stash.skip_user_creation
 
 
-def is_to_be_proved(domains: Domains, redeemed: Redeemed) -> bool:
+def is_to_be_proved(config: Config, redeemed: Redeemed) -> bool:
     """Say whether who has come back from a provider is to prove the address by a code (Q-14).
 
     Where a SAML provider may not vouch for addresses they are proved in any case.
     """
     if redeemed.address is None or redeemed.address_is_proved:
         return False
-    is_saml = all(one.id != redeemed.provider.id for one in domains.federation.providers())
-    return is_saml or domains.config.email.require_verification
+    return redeemed.provider.is_saml or config.email.require_verification
+
+
+def oneself(step: Step, signing_in: UUID | None = None) -> Oneself:
+    """Say who changes what is theirs: who has a session, or is about to have one."""
+    return Oneself(step.actor, step.language, signing_in=signing_in)
 
 
 def credential_owner(step: Step) -> CredentialOwner:
@@ -137,6 +145,17 @@ async def take_attempt(step: Step, operation: Operation, account: str) -> Limite
     )
 
 
-def too_often(limited: Limited) -> IdentityError:
+def too_often(limited: Limited | Paused) -> RateLimitExceeded:
     """Say that there were too many attempts."""
     return RateLimitExceeded(limited.retry_after)
+
+
+def refuse_for_now(limited: Limited | Paused, *, shown_as: str = "") -> Refuse:
+    """Refuse one attempt too many.
+
+    Args:
+        limited: How long it is too early.
+        shown_as: The member of the state that says so, where it has one.
+    """
+    show = {shown_as: limited.retry_after} if shown_as else {}
+    return Refuse(too_often(limited), show=show)

@@ -192,7 +192,7 @@ class AccountMutations:
         me = Oneself(context.actor, ends_others=not input.keep_other_sessions)
         held = await _held(context)
         made = await context.services.passwords.prepare(input.password, held.identifiers)
-        await context.services.self_service.store_password(me, made)
+        await context.services.own_credentials.store_password(me, made)
         return await _payload(context)
 
     @mutation(
@@ -202,7 +202,7 @@ class AccountMutations:
     )
     async def delete_password(self, info: Info) -> UserPayload:
         """Delete the password."""
-        await info.context.services.self_service.delete_password(_me(info))
+        await info.context.services.own_credentials.delete_password(_me(info))
         return await _payload(info.context)
 
     @mutation("Begin to make a passkey or a security key.", requires_session(), recent=True)
@@ -213,7 +213,7 @@ class AccountMutations:
     ) -> PasskeyOptionsPayload:
         """Begin a ceremony."""
         context = info.context
-        options = await context.services.passkeys.begin_registration(
+        options = await context.services.ceremonies.begin_registration(
             (await _held(context)).owner,
             cast("Kind", input.kind.value),
             bound_to=context.actor.require_session(),
@@ -228,7 +228,7 @@ class AccountMutations:
     ) -> PasskeyPayload:
         """Finish a ceremony, in the session that has begun it."""
         context = info.context
-        found = await context.services.self_service.finish_passkey(
+        found = await context.services.own_credentials.finish_passkey(
             _me(info), read_registration(input.response), context.actor.require_session()
         )
         if isinstance(found, Refused):
@@ -257,7 +257,7 @@ class AccountMutations:
     )
     async def delete_passkey(self, info: Info, credential_id: CredentialId) -> DeletePayload:
         """Delete a credential."""
-        await info.context.services.self_service.delete_passkey(_me(info), credential_id)
+        await info.context.services.own_credentials.delete_passkey(_me(info), credential_id)
         return DeletePayload(deleted_id=credential_id, user_errors=[])
 
     @mutation("Begin to set up an authenticator app.", requires_session(), recent=True, solo=True)
@@ -291,7 +291,7 @@ class AccountMutations:
     )
     async def delete_totp(self, info: Info) -> UserPayload:
         """Delete the app."""
-        await info.context.services.self_service.delete_totp(_me(info))
+        await info.context.services.own_credentials.delete_totp(_me(info))
         return await _payload(info.context)
 
     @mutation(
@@ -302,7 +302,7 @@ class AccountMutations:
     )
     async def regenerate_recovery_codes(self, info: Info) -> RecoveryCodesPayload:
         """Make recovery codes."""
-        codes = await info.context.services.self_service.regenerate_recovery_codes(_me(info))
+        codes = await info.context.services.own_credentials.regenerate_recovery_codes(_me(info))
         return RecoveryCodesPayload(codes=codes, user_errors=[])
 
     @mutation("Ask for the second factor on a device again.", requires_session())

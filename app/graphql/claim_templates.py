@@ -138,6 +138,18 @@ class JwtTemplateQueries:
         return JwtTemplatePreview.of(await templates.preview(id_of(user_id, "user_id"), claims))
 
 
+@strawberry.input(description="Claims to be in force.")
+class SetJwtTemplateInput:
+    """A template."""
+
+    claims: JSON = strawberry.field(description="Claims by name; texts in them are templates.")
+    allow_omission: bool = strawberry.field(
+        default=False,
+        description="Take claims too that could outgrow the budget; tokens then go without the "
+        "largest of them.",
+    )
+
+
 @strawberry.type
 class JwtTemplateMutations:
     """Changes of claims."""
@@ -150,21 +162,13 @@ class JwtTemplateMutations:
     async def set_jwt_template(
         self,
         info: Info,
-        claims: Annotated[
-            JSON, strawberry.argument(description="Claims by name; texts in them are templates.")
-        ],
-        *,
-        allow_omission: Annotated[
-            bool,
-            strawberry.argument(
-                description="Take claims too that could outgrow the budget; tokens then go without "
-                "the largest of them."
-            ),
-        ] = False,
+        input: Annotated[SetJwtTemplateInput, strawberry.argument(description="The claims.")],  # noqa: A002
     ) -> JwtTemplatePayload:
         """Set the template."""
         templates = info.context.services.templates
-        made = await templates.set(info.context.actor, claims, allow_omission=allow_omission)
+        made = await templates.set(
+            info.context.actor, input.claims, allow_omission=input.allow_omission
+        )
         return JwtTemplatePayload(jwt_template=JwtTemplateType.of(made, templates), user_errors=[])
 
     @mutation("Let the configured claims be in force again.", requires_secret_key("jwt:write"))

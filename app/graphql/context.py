@@ -86,12 +86,11 @@ class Context:
         if self._cookie is not None:
             self.response_headers += self._cookie.deletion()
 
-    def flow_request(self, *, begins: bool = False, language: str = "") -> FlowRequest:
+    def flow_request(self, language: str = "") -> FlowRequest:
         """Gather what the request brings to a flow."""
         if self._asked is None:
             return FlowRequest(self.actor, language)
-        config = self.services.config
-        return flow_request(self._asked, self.actor, config, begins=begins, language=language)
+        return flow_request(self._asked, self.actor, self.services.config, language)
 
     def hand_over(self, result: StepResult) -> str | None:
         """Hand the session of a step to the browser; give its token where the body carries it.

@@ -34,6 +34,10 @@ overlapping_fields_can_be_merged.MAX_COMPLEXITY_BUDGET = 20_000
 _KEPT = 400_000
 _KEPT_REFUSALS = 60_000
 """How many characters of documents are remembered; a parsed one takes many times its text."""
+
+_LEAST = 100
+"""Characters that are counted for any document beside its own: the shortest keeps 5 KB."""
+
 _PREFIX = "sha256:"
 T = TypeVar("T")
 
@@ -77,10 +81,10 @@ class _Recent(Generic[T]):
 
     def put(self, key: str, value: T) -> None:
         self._values[key] = value
-        self._room -= len(key)
+        self._room -= len(key) + _LEAST
         while self._room < 0:
             oldest, _ = self._values.popitem(last=False)
-            self._room += len(oldest)
+            self._room += len(oldest) + _LEAST
 
 
 class Documents:

@@ -17,7 +17,7 @@ from app.graphql.errors import described, is_defect
 from app.graphql.execute import NotRun, execute
 from app.graphql.schema import schema
 from app.http import Asked, BodyRefused, Caller, Callers, Listener, answer, read_json
-from app.http.answer import Send, retry_headers
+from app.http.answer import Headers, Send, note_unavailable, retry_headers
 from app.http.body import Receive
 
 RESPONSE = b"application/graphql-response+json"
@@ -81,10 +81,10 @@ class GraphQLEndpoint:
     async def _answer(self, asked: Asked, request: GraphQLRequest, send: Send) -> None:
         try:
             caller = await self._callers.of(asked)
-        except Unavailable:
-            _log.exception("no answer", extra={"request_id": asked.request_id})
-            status = HTTPStatus.SERVICE_UNAVAILABLE
-            await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message)
+        except Unavailable as error:
+            note_unavailable(error, request_id=asked.request_id)
+            status, headers = HTTPStatus.SERVICE_UNAVAILABLE, retry_headers(error)
+            await self._refuse(send, asked, status, "UNAVAILABLE", Unavailable.message, headers)
             return
         context = Context(caller, self._services, self._cookie, asked)
         status, body = await self._run(asked, request, context)
@@ -156,8 +156,8 @@ class GraphQLEndpoint:
         for error in errors:
             cause = error.original_error
             extra = {"request_id": asked.request_id, "path": error.path}
-            if isinstance(cause, Unavailable) and cause.fault:
-                _log.warning("unavailable", extra=extra | {"fault": cause.fault})
+            if isinstance(cause, Unavailable):
+                note_unavailable(cause, **extra)
             elif is_defect(error):
                 _log.error("resolver failed", exc_info=cause, extra=extra)
         return {"errors": [described(error, asked.request_id) for error in errors]}
@@ -193,15 +193,20 @@ class GraphQLEndpoint:
             raise _NotAsked("Only registered documents run here.")
         return str(text)
 
-    async def _refuse(
-        self, send: Send, asked: Asked, status: HTTPStatus, code: str, message: str
+    async def _refuse(  # noqa: PLR0913, PLR0917  # the parts of an answer
+        self,
+        send: Send,
+        asked: Asked,
+        status: HTTPStatus,
+        code: str,
+        message: str,
+        headers: Headers = (),
     ) -> None:
         """Answer what is no GraphQL request with its own status, whatever the client accepts."""
         error = GraphQLError(message, extensions={"code": code})
         body = strictjson.encode_bytes(self._errors(asked, [error]))
-        headers = (
-            [(b"connection", b"close")] if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE else []
-        )
+        if status == HTTPStatus.REQUEST_ENTITY_TOO_LARGE:
+            headers = [*headers, (b"connection", b"close")]
         await answer(send, status, body, headers=headers)
 
     async def _show_explorer(self, asked: Asked, send: Send) -> None:

@@ -3,7 +3,6 @@
 Nothing here names a state or an action: what `app.flows` defines is what the schema has.
 """
 
-import inspect
 import types
 from collections.abc import Callable, Iterator
 from enum import Enum
@@ -19,8 +18,9 @@ from app.access import Actor
 from app.flows.definitions import FLOWS
 from app.flows.inputs import Choice
 from app.flows.person import Person
+from app.flows.state import State, description_of
 from app.flows.states import ALWAYS, LastLogin
-from app.flows.step import Action, State
+from app.flows.step import Action
 from app.graphql.errors import camel
 from app.graphql.scalars import JSON
 from app.graphql.session_type import SessionType
@@ -71,11 +71,6 @@ def _described(name: str, kind: Any) -> Described:  # noqa: ANN401  # a type
     about = next(one.description for one in marks if one.description)
     extra = next((one.extra for one in marks if one.extra), None) or {}
     return Described(name, get_args(kind)[0], about, bool(extra.get(ALWAYS)))
-
-
-def sentence(defined: type[Struct]) -> str:
-    """Give the first sentences of what describes a state or an action."""
-    return (inspect.getdoc(defined) or "").split("\n\n", maxsplit=1)[0].replace("\n", " ")
 
 
 def pascal(name: str) -> str:
@@ -145,13 +140,13 @@ _SHAPES: dict[Any, tuple[Any, Shape]] = {
 @cache
 def struct_type(struct: type[Struct]) -> Any:  # noqa: ANN401  # a class made here
     """Make the type of a part of a state."""
-    return _make(struct.__name__, (), described(struct), sentence(struct))
+    return _make(struct.__name__, (), described(struct), description_of(struct))
 
 
 @cache
 def state_type(state: type[State]) -> Any:  # noqa: ANN401  # a class made here
     """Make the type of a state."""
-    return _make(pascal(state.name), (FlowStateType,), described(state), sentence(state))
+    return _make(pascal(state.name), (FlowStateType,), described(state), description_of(state))
 
 
 def _make(name: str, bases: tuple[type, ...], fields: list[Described], about: str) -> Any:  # noqa: ANN401  # see above
@@ -189,7 +184,7 @@ def _input_type(action: type[Action]) -> Any:  # noqa: ANN401  # a class made he
     fields = described(action)
     if not fields:
         return Confirm
-    members: dict[str, Any] = {"__doc__": sentence(action), "__module__": __name__}
+    members: dict[str, Any] = {"__doc__": description_of(action), "__module__": __name__}
     annotations: dict[str, Any] = {}
     for one in fields:
         kind, _ = _shape_of(one.kind)
@@ -197,7 +192,7 @@ def _input_type(action: type[Action]) -> Any:  # noqa: ANN401  # a class made he
         members[one.name] = strawberry.field(description=one.about, default=strawberry.UNSET)
     name = pascal(action.name) + "Input"
     made = type(name, (), {**members, "__annotations__": annotations})
-    return strawberry.input(made, name=name, description=sentence(action))
+    return strawberry.input(made, name=name, description=description_of(action))
 
 
 def _action_input() -> Any:  # noqa: ANN401  # a class made here
@@ -206,7 +201,7 @@ def _action_input() -> Any:  # noqa: ANN401  # a class made here
     annotations: dict[str, Any] = {}
     for name, action in sorted(every_action().items()):
         annotations[name] = strawberry.Maybe[_input_type(action)]  # type: ignore[misc]  # made here
-        members[name] = strawberry.field(description=sentence(action))
+        members[name] = strawberry.field(description=description_of(action))
     made = type("FlowAction", (), {**members, "__annotations__": annotations})
     about = "One action of a flow, with its inputs; `CONFIRM` where it takes none."
     return strawberry.input(made, name="FlowAction", description=about, one_of=True)

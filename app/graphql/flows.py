@@ -22,6 +22,7 @@ from app.flows.errors import (
     SessionRequired,
 )
 from app.flows.result import Offered, ShownInput, StepResult
+from app.flows.state import description_of
 from app.flows.states import PasscodeConfirmation
 from app.graphql.context import Context, Info
 from app.graphql.errors import ErrorCode, InvalidCode, UserError, user_error
@@ -30,7 +31,6 @@ from app.graphql.flow_types import (
     FlowStateType,
     chosen,
     key_of,
-    sentence,
     shown_state,
 )
 from app.graphql.mutation import mutation
@@ -117,7 +117,7 @@ class FlowActionInfo:
         return cls(
             name=action.name,
             key=key_of(action.name),
-            description=sentence(action),
+            description=description_of(action),
             inputs=[FlowInputInfo.of(one) for one in offered.inputs],
         )
 
@@ -177,7 +177,7 @@ class FlowMutations:
         """Begin a flow."""
         context = info.context
         language = (input.language if input else None) or ""
-        request = context.flow_request(begins=True, language=language)
+        request = context.flow_request(language)
         try:
             result = await context.services.flows.start(_KINDS[kind], request)
         except SessionRequired as error:

@@ -164,9 +164,7 @@ def require_recent(context: Any) -> None:  # noqa: ANN401  # the request's
     Raises:
         StepUpRequired: It has begun too long ago (SEC-037).
     """
-    signed_in, service = context.signed_in, context.services.self_service
-    began_at = signed_in.session.created_at if signed_in else None
-    service.require_recent(began_at, service.graphql_max_age)
+    context.services.self_service.require_recent_sign_in(context.signed_in)
 
 
 def requires_recent_sign_in() -> FieldExtension:

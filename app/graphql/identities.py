@@ -4,7 +4,7 @@ from typing import Annotated
 
 import strawberry
 
-from app.federation.service import SignInRequest
+from app.federation.sign_in import SignInRequest
 from app.graphql.context import Info
 from app.graphql.errors import UserError
 from app.graphql.guards import requires_session
@@ -106,7 +106,7 @@ class IdentityMutations:
         await context.services.rate_limits.charge(
             "token_exchange", address=context.actor.origin.address, actor=context.actor
         )
-        redeemed = await context.services.self_service.connect_identity(
+        redeemed = await context.services.own_credentials.connect_identity(
             Oneself(context.actor), input.token, _given(input.code_verifier)
         )
         identity = redeemed.identity
@@ -121,7 +121,7 @@ class IdentityMutations:
     )
     async def disconnect_identity(self, info: Info, identity_id: IdentityId) -> DeletePayload:
         """Disconnect."""
-        service = info.context.services.self_service
+        service = info.context.services.own_credentials
         me = Oneself(info.context.actor)
         await service.disconnect_identity(me, id_of(identity_id, "identity_id"))
         return DeletePayload(deleted_id=identity_id, user_errors=[])

@@ -15,6 +15,16 @@ from app.graphql.user_type import UserType
 from app.graphql.users import DeletePayload, UserId, UserPayload
 
 
+@strawberry.input(description="A user's new password.")
+class SetUserPasswordInput:
+    """A password."""
+
+    password: str = strawberry.field(description="8 characters or more, as configured.")
+    keep_sessions: bool = strawberry.field(
+        default=False, description="Let the user's sessions and trusted devices live on."
+    )
+
+
 @strawberry.type
 class PasswordMutations:
     """Changes of passwords."""
@@ -28,18 +38,12 @@ class PasswordMutations:
         self,
         info: Info,
         user_id: UserId,
-        password: Annotated[
-            str, strawberry.argument(description="8 characters or more, as configured.")
-        ],
-        keep_sessions: Annotated[  # noqa: FBT002  # given by name
-            bool | None,
-            strawberry.argument(description="Let the user's sessions and trusted devices live on."),
-        ] = False,
+        input: Annotated[SetUserPasswordInput, strawberry.argument(description="The password.")],  # noqa: A002
     ) -> UserPayload:
         """Set a password."""
         context, user = info.context, id_of(user_id, "user_id")
         await context.services.managed_credentials.set_password(
-            context.actor, user, password, keeps_sessions=bool(keep_sessions)
+            context.actor, user, input.password, keeps_sessions=input.keep_sessions
         )
         return await _payload(context, user)
 

@@ -68,6 +68,15 @@ class CreateSecretKeyInput:
     )
 
 
+@strawberry.input(description="How a secret key is followed by another.")
+class RotateSecretKeyInput:
+    """A grace period."""
+
+    grace: int = strawberry.field(
+        default=86_400, description="Seconds the old key lives on; 90 days at most."
+    )
+
+
 @strawberry.type
 class SecretKeyQueries:
     """Questions about secret keys."""
@@ -109,14 +118,15 @@ class SecretKeyMutations:
         self,
         info: Info,
         secret_key_id: KeyId,
-        grace: Annotated[
-            int, strawberry.argument(description="Seconds the old key lives on; 90 days at most.")
-        ] = 86_400,
+        input: Annotated[  # noqa: A002  # the schema's word
+            RotateSecretKeyInput | None, strawberry.argument(description="The grace period.")
+        ] = None,
     ) -> SecretKeyPayload:
         """Rotate a key."""
         services, actor = info.context.services, info.context.actor
+        grace = timedelta(seconds=(input or RotateSecretKeyInput()).grace)
         key, secret = await services.secret_keys.rotate(
-            actor, id_of(secret_key_id, "secret_key_id"), timedelta(seconds=grace), actor.secret_key
+            actor, id_of(secret_key_id, "secret_key_id"), grace, actor.secret_key
         )
         return SecretKeyPayload(secret_key=SecretKeyType.of(key), secret=secret, user_errors=[])
 

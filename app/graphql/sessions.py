@@ -51,6 +51,13 @@ class SessionsEndedPayload:
     user_errors: list[UserError] = strawberry.field(description=_ERRORS)
 
 
+@strawberry.input(description="What the next token is had for.")
+class RefreshSessionInput:
+    """A refresh token."""
+
+    refresh_token: str = strawberry.field(description="The refresh token.")
+
+
 @strawberry.type
 class SessionQueries:
     """Questions about sessions."""
@@ -85,11 +92,11 @@ class SessionMutations:
     async def refresh_session(
         self,
         info: Info,
-        refresh_token: Annotated[str, strawberry.argument(description="The refresh token.")],
+        input: Annotated[RefreshSessionInput, strawberry.argument(description="The token.")],  # noqa: A002
     ) -> SessionPayload:
         """Refresh a session."""
         services, actor = info.context.services, info.context.actor
-        issued = await services.sessions.exchange(actor, refresh_token)
+        issued = await services.refreshing.exchange(actor, input.refresh_token)
         return SessionPayload.of(issued, actor)
 
     @mutation("End a session of a user.", requires_secret_key("sessions:write"))

@@ -62,6 +62,15 @@ class SigningKeyPayload:
     )
 
 
+@strawberry.input(description="When the next signing key signs.")
+class RotateSigningKeyInput:
+    """A moment."""
+
+    now: bool = strawberry.field(
+        default=False, description="Whether it signs at once, though some may not know it yet."
+    )
+
+
 @strawberry.type
 class SigningKeyQueries:
     """Questions about signing keys."""
@@ -88,15 +97,12 @@ class SigningKeyMutations:
     async def rotate_signing_key(
         self,
         info: Info,
-        *,
-        now: Annotated[
-            bool,
-            strawberry.argument(
-                description="Whether it signs at once, though some may not know it yet."
-            ),
-        ] = False,
+        input: Annotated[  # noqa: A002  # the schema's word
+            RotateSigningKeyInput | None, strawberry.argument(description="When.")
+        ] = None,
     ) -> SigningKeyPayload:
         """Rotate the key."""
         services, actor = info.context.services, info.context.actor
+        now = input is not None and input.now
         key = await services.signing_keys.rotate(actor, now=now)
         return SigningKeyPayload(signing_key=SigningKeyType.of(key), user_errors=[])

@@ -2,7 +2,7 @@
 
 import asyncio
 from datetime import datetime
-from typing import Annotated, Self, cast
+from typing import Annotated, Any, Self, cast
 from uuid import UUID
 
 import strawberry
@@ -11,7 +11,11 @@ from app import strictjson
 from app.claims.gjson import get
 from app.graphql.context import Info
 from app.graphql.credential_types import MfaType, PasskeyType, PasswordType, TrustedDeviceType
-from app.graphql.guards import requires_owner_or_secret_key, requires_secret_key
+from app.graphql.guards import (
+    RequiresOwnerOrSecretKey,
+    requires_owner_or_secret_key,
+    requires_secret_key,
+)
 from app.graphql.identity_type import IdentityType
 from app.graphql.paging import After, Connection, First, page_request
 from app.graphql.scalars import JSON, raw
@@ -20,6 +24,7 @@ from app.metadata import Bags
 from app.paging import MAX_PAGE
 from app.users import Account, Email
 
+_READ = ("users:read",)
 Path = Annotated[
     str | None,
     strawberry.argument(
@@ -65,6 +70,26 @@ def _is_json(text: str) -> bool:
     return True
 
 
+def _profile(name: str, description: str) -> Any:  # noqa: ANN401  # a field of strawberry's
+    """Declare a field of the profile, guarded like `emails`.
+
+    It asks the actor itself: the short way of `me` knows no field that has a guard around it.
+    """
+
+    def read(root: "UserType", info: Info):  # type: ignore[no-untyped-def]  # noqa: ANN202  # the field says it
+        actor = info.context.actor
+        if actor.session is None or actor.session.user_id != root.user_id:
+            actor.require_scopes(*_READ)
+        return getattr(root.account, name)
+
+    told = f"Needs the user's own session, or a secret key with `{_READ[0]}`."
+    return strawberry.field(
+        resolver=read,
+        description=f"{description} {told}",
+        directives=[RequiresOwnerOrSecretKey(scopes=list(_READ))],
+    )
+
+
 @strawberry.type(name="User", description="A person with an account.")
 class UserType:
     """A user. Its bags come with it where they were read with it, else by the loader."""
@@ -72,16 +97,17 @@ class UserType:
     id: strawberry.ID = strawberry.field(
         description="UUID; the same in the token's `sub`, in webhooks and in REST paths."
     )
-    username: str | None = strawberry.field(description="As it was given; unique however spelled.")
-    name: str | None = strawberry.field(description="Full name.")
-    given_name: str | None = strawberry.field(description="Given name.")
-    family_name: str | None = strawberry.field(description="Family name.")
-    picture: str | None = strawberry.field(description="URL of a picture.")
-    locale: str | None = strawberry.field(description="Language tag, such as `pt-BR`.")
+    username: str | None = _profile("username", "As it was given; unique however spelled.")
+    name: str | None = _profile("name", "Full name.")
+    given_name: str | None = _profile("given_name", "Given name.")
+    family_name: str | None = _profile("family_name", "Family name.")
+    picture: str | None = _profile("picture", "URL of a picture.")
+    locale: str | None = _profile("locale", "Language tag, such as `pt-BR`.")
     created_at: datetime = strawberry.field(description="When the account was made.")
     updated_at: datetime = strawberry.field(description="When the profile last changed.")
-    last_sign_in_at: datetime | None = strawberry.field(description="When they last signed in.")
+    last_sign_in_at: datetime | None = _profile("last_sign_in_at", "When they last signed in.")
     user_id: strawberry.Private[UUID]
+    account: strawberry.Private[Account]
     known_bags: strawberry.Private[Bags | None]
 
     @classmethod
@@ -89,16 +115,10 @@ class UserType:
         """Show an account, with its bags where they are at hand."""
         return cls(
             id=strawberry.ID(str(account.id)),
-            username=account.username,
-            name=account.name,
-            given_name=account.given_name,
-            family_name=account.family_name,
-            picture=account.picture,
-            locale=account.locale,
             created_at=account.created_at,
             updated_at=account.updated_at,
-            last_sign_in_at=account.last_sign_in_at,
             user_id=account.id,
+            account=account,
             known_bags=bags,
         )
 
@@ -135,19 +155,28 @@ class UserType:
         bags = self.known_bags or await info.context.bags.load(self.user_id)
         return bags.version
 
-    @strawberry.field(description=f"Their e-mail addresses, oldest first; {MAX_PAGE} at most.")
+    @strawberry.field(
+        description=f"Their e-mail addresses, oldest first; {MAX_PAGE} at most.",
+        extensions=[requires_owner_or_secret_key(*_READ)],
+    )
     async def emails(self, info: Info) -> list[EmailType]:
         """Give the addresses."""
         found = await info.context.emails.load(self.user_id)
         return [EmailType.of(email) for email in found[:MAX_PAGE]]
 
-    @strawberry.field(description="The address that mail goes to.")
+    @strawberry.field(
+        description="The address that mail goes to.",
+        extensions=[requires_owner_or_secret_key(*_READ)],
+    )
     async def primary_email(self, info: Info) -> EmailType | None:
         """Give the primary address."""
         found = await info.context.emails.load(self.user_id)
         return next((EmailType.of(email) for email in found if email.is_primary), None)
 
-    @strawberry.field(description=f"Who they are at providers, oldest first; {MAX_PAGE} at most.")
+    @strawberry.field(
+        description=f"Who they are at providers, oldest first; {MAX_PAGE} at most.",
+        extensions=[requires_owner_or_secret_key(*_READ)],
+    )
     async def identities(self, info: Info) -> list[IdentityType]:
         """Give the identities."""
         context = info.context
@@ -160,7 +189,7 @@ class UserType:
 
     @strawberry.field(
         description=f"Their passkeys, oldest first; {MAX_PAGE} at most.",
-        extensions=[requires_owner_or_secret_key("users:read")],
+        extensions=[requires_owner_or_secret_key(*_READ)],
     )
     async def passkeys(self, info: Info) -> list[PasskeyType]:
         """Give the credentials that sign in."""
@@ -170,7 +199,7 @@ class UserType:
 
     @strawberry.field(
         description=f"Their security keys, oldest first; {MAX_PAGE} at most.",
-        extensions=[requires_owner_or_secret_key("users:read")],
+        extensions=[requires_owner_or_secret_key(*_READ)],
     )
     async def security_keys(self, info: Info) -> list[PasskeyType]:
         """Give the credentials that are a second factor alone."""
@@ -180,7 +209,7 @@ class UserType:
 
     @strawberry.field(
         description="Their password, if they have one.",
-        extensions=[requires_owner_or_secret_key("users:read")],
+        extensions=[requires_owner_or_secret_key(*_READ)],
     )
     async def password(self, info: Info) -> PasswordType | None:
         """Give what may be known of the password."""
@@ -189,7 +218,7 @@ class UserType:
 
     @strawberry.field(
         description="Their second factors.",
-        extensions=[requires_owner_or_secret_key("users:read")],
+        extensions=[requires_owner_or_secret_key(*_READ)],
     )
     def mfa(self) -> MfaType:
         """Give the second factors, which are read where they are asked for."""
@@ -197,7 +226,7 @@ class UserType:
 
     @strawberry.field(
         description="Their browsers that need not show a second factor, newest first; 50 at most.",
-        extensions=[requires_owner_or_secret_key("users:read")],
+        extensions=[requires_owner_or_secret_key(*_READ)],
     )
     async def trusted_devices(self, info: Info) -> list[TrustedDeviceType]:
         """Give the trusted browsers."""

@@ -104,7 +104,7 @@ class UserQueries:
         """Give a page of users."""
         if filter and filter.reads_private():
             info.context.actor.require_scopes("users.private:read")
-        page = await info.context.services.users.page(
+        page = await info.context.services.user_search.page(
             page_request(first, after, last, before),
             filter.to_filter() if filter else None,
             UserOrder[order_by.name] if order_by else UserOrder.CREATED_AT_DESC,

@@ -207,6 +207,15 @@ class UpdateWebhookInput:
     )
 
 
+@strawberry.input(description="How a secret is followed by another.")
+class RotateWebhookSecretInput:
+    """A grace period."""
+
+    grace: int = strawberry.field(
+        default=86_400, description="Seconds the old secret signs on; 90 days at most."
+    )
+
+
 @strawberry.type
 class WebhookQueries:
     """Questions about webhooks."""
@@ -235,13 +244,14 @@ class WebhookQueries:
         after: After = strawberry.UNSET,
     ) -> Connection[WebhookDeliveryType] | None:
         """List deliveries."""
-        service = info.context.services.webhooks
+        services = info.context.services
         hook_id = parse_id(webhook_id)
-        hook = await service.find(hook_id) if hook_id is not None else None
+        hook = await services.webhooks.find(hook_id) if hook_id is not None else None
         if hook is None:
             return None
         wanted = cast("DeliveryState", state.value) if state is not None else None
-        page = await service.page(hook.id, page_request(first, after), state=wanted)
+        asked = page_request(first, after)
+        page = await services.dispatch.page(hook.id, asked, state=wanted)
         return Connection[WebhookDeliveryType].of(page, WebhookDeliveryType.of)
 
 
@@ -305,15 +315,16 @@ class WebhookMutations:
         self,
         info: Info,
         webhook_id: WebhookId,
-        grace: Annotated[
-            int,
-            strawberry.argument(description="Seconds the old secret signs on; 90 days at most."),
-        ] = 86_400,
+        input: Annotated[  # noqa: A002  # the schema's word
+            RotateWebhookSecretInput | None,
+            strawberry.argument(description="The grace period."),
+        ] = None,
     ) -> WebhookPayload:
         """Rotate the secret."""
         services, actor = info.context.services, info.context.actor
+        grace = timedelta(seconds=(input or RotateWebhookSecretInput()).grace)
         hook, secret = await services.webhooks.rotate_secret(
-            actor, id_of(webhook_id, "webhook_id"), timedelta(seconds=grace)
+            actor, id_of(webhook_id, "webhook_id"), grace
         )
         return WebhookPayload(webhook=WebhookType.of(hook), secret=secret, user_errors=[])
 
@@ -326,7 +337,7 @@ class WebhookMutations:
     async def ping_webhook(self, info: Info, webhook_id: WebhookId) -> WebhookDeliveryPayload:
         """Ping a webhook."""
         services, actor = info.context.services, info.context.actor
-        delivery = await services.webhooks.ping(actor, id_of(webhook_id, "webhook_id"))
+        delivery = await services.dispatch.ping(actor, id_of(webhook_id, "webhook_id"))
         return WebhookDeliveryPayload(delivery=WebhookDeliveryType.of(delivery), user_errors=[])
 
     @mutation(
@@ -338,5 +349,5 @@ class WebhookMutations:
     ) -> WebhookDeliveryPayload:
         """Replay a delivery."""
         services, actor = info.context.services, info.context.actor
-        delivery = await services.webhooks.replay(actor, id_of(delivery_id, "delivery_id"))
+        delivery = await services.dispatch.replay(actor, id_of(delivery_id, "delivery_id"))
         return WebhookDeliveryPayload(delivery=WebhookDeliveryType.of(delivery), user_errors=[])

@@ -5,11 +5,12 @@ from app.http.asked import Asked, asked_of
 from app.http.body import BodyRefused, read_json
 from app.http.caller import Caller, Callers, bearer_of
 from app.http.cookies import REFRESH_PATH, SessionCookie
-from app.http.gate import Gate
+from app.http.gate import App, Gate
 from app.http.listener import Listener
 
 __all__ = [
     "REFRESH_PATH",
+    "App",
     "Asked",
     "BodyRefused",
     "Caller",

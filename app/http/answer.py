@@ -1,5 +1,6 @@
 """Answers that no framework makes for us, and the one shape of a refusal over HTTP."""
 
+import logging
 from collections.abc import Awaitable, Callable, Iterable
 from http import HTTPStatus
 from typing import Any
@@ -9,6 +10,7 @@ from app import errors, strictjson
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 JSON = b"application/json"
+_log = logging.getLogger("sekisho.http")
 NO_STORE = (b"cache-control", b"no-store")
 _STATUS: tuple[tuple[type[errors.IdentityError], HTTPStatus], ...] = (
     (errors.Unauthenticated, HTTPStatus.UNAUTHORIZED),
@@ -29,6 +31,12 @@ def status_of(error: errors.IdentityError) -> HTTPStatus:
         if isinstance(error, family):
             return status
     return HTTPStatus.INTERNAL_SERVER_ERROR
+
+
+def note_unavailable(error: errors.Unavailable, **extra: Any) -> None:  # noqa: ANN401  # of a log
+    """Tell operators in one line what does not answer, where somebody need look."""
+    if error.fault:
+        _log.warning("unavailable", extra=extra | {"fault": error.fault})
 
 
 def retry_headers(error: BaseException | None) -> list[tuple[bytes, bytes]]:

@@ -62,8 +62,14 @@ class Asked:
 
     @property
     def origin(self) -> Origin:
-        """Where the request came from, for records and sessions."""
-        return Origin(self.request_id, self.address, self.header(b"user-agent"))
+        """Where the request came from, for records, sessions and mails."""
+        return Origin(
+            self.request_id,
+            self.address,
+            self.header(b"user-agent"),
+            self.header(b"x-language"),
+            self.header(b"accept-language"),
+        )
 
     @property
     def address(self) -> str:

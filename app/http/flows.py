@@ -9,25 +9,19 @@ from app.http.browsers import secrets_of
 from app.http.cookies import SessionCookie
 
 
-def flow_request(
-    asked: Asked, actor: Actor, config: Config, *, begins: bool, language: str = ""
-) -> FlowRequest:
+def flow_request(asked: Asked, actor: Actor, config: Config, language: str = "") -> FlowRequest:
     """Gather what a request brings to a flow.
 
     Args:
         asked: The request.
         actor: Who asks.
         config: The configuration; it names the cookie of trusted devices.
-        begins: Whether a flow begins, and takes the browser's wish where no language is named.
         language: The language that the body names.
     """
-    wished = language or asked.header(b"x-language")
-    if begins and not wished:
-        wished = asked.header(b"accept-language")
     cookie = SessionCookie(config.session)
     name = config.mfa.device_trust_cookie_name
     device_trust = cookie.read(asked.header(b"cookie"), name) or ""
-    return FlowRequest(actor, wished, device_trust, secrets_of(asked, cookie))
+    return FlowRequest(actor, language, device_trust, secrets_of(asked, cookie))
 
 
 def handed_over(result: StepResult, cookie: SessionCookie) -> list[tuple[bytes, bytes]]:

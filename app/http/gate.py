@@ -15,7 +15,17 @@ from typing import Any
 from uuid import UUID
 
 from app.config.sections import Config
-from app.http.answer import NO_STORE, TOLD, Send, answer, problem, status_of
+from app.errors import Unavailable
+from app.http.answer import (
+    NO_STORE,
+    TOLD,
+    Send,
+    answer,
+    note_unavailable,
+    problem,
+    retry_headers,
+    status_of,
+)
 from app.http.asked import KEY, Asked, Scope
 from app.http.body import MAX_BODY, MAX_SAML, BodyRefused, Receive, too_large
 from app.http.listener import Listener
@@ -351,7 +361,10 @@ async def _fail(send: _Answering, asked: Asked, error: Exception) -> None:
             "internal",
             "Something went wrong.",
         )
-    if status >= HTTPStatus.INTERNAL_SERVER_ERROR:
+    if isinstance(error, Unavailable):
+        note_unavailable(error, request_id=asked.request_id)
+    elif status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.error("request failed", exc_info=error, extra={"request_id": asked.request_id})
     if not send.status:
-        await answer(send, status, problem(status, code, message, asked.request_id))
+        body = problem(status, code, message, asked.request_id)
+        await answer(send, status, body, headers=retry_headers(error))

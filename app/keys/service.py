@@ -1,13 +1,12 @@
-"""Signing keys: made, sealed at rest, published, rotated, retired, used."""
+"""Signing keys: made, sealed at rest, rotated, retired, published and used."""
 
 import asyncio
 import contextlib
 import json
 import logging
-import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -24,8 +23,6 @@ from app.errors import Unavailable
 from app.ids import new_id
 from app.keys import jws, kms, pairs, timeline
 from app.keys.errors import (
-    KeysUnreadable,
-    KmsPackageMissing,
     NextKeyPending,
     SignerUnavailable,
     SigningKeyActive,
@@ -33,25 +30,22 @@ from app.keys.errors import (
     TokenInvalid,
 )
 from app.keys.kms import Kms, KmsKey
-from app.keys.pairs import Algorithm, Pair, PublicHalf, Signer
-from app.keys.ring import KeySet, Ring
+from app.keys.pairs import Algorithm, Pair, Signer
+from app.keys.reading import RingReader
+from app.keys.ring import KeySet
+from app.keys.rows import alone, lives_of, place, settle, stored
 from app.keys.sealing import Sealer
 from app.keys.tables import SigningKeyRow
-from app.keys.timeline import Life, State
-from app.persistence import Row, exclusive, fetch, in_transaction, transaction
+from app.keys.timeline import State
+from app.persistence import Row, fetch
 
-_RELOAD_SECONDS = 1.0
 _TICK = timedelta(microseconds=1)
-_ROWS = """
-SELECT id, algorithm, public_jwk, sealed_private_key, kms_key_id, created_at, activates_at,
-       published_until
-FROM signing_key
-"""
-_LATEST_END = "SELECT expires_at FROM user_session ORDER BY expires_at DESC LIMIT 1"
 _ACTIVATE = "UPDATE signing_key SET activates_at = $2 WHERE id = $1"
-_END = "UPDATE signing_key SET published_until = $2 WHERE id = $1"
 _RESEAL = "UPDATE signing_key SET sealed_private_key = $2 WHERE id = $1"
 _DELETE = "DELETE FROM signing_key WHERE id = $1"
+_PATIENCE = 3.0
+"""Seconds for which who asks for the JWK Set waits for a database that keeps silent (SEC-130)."""
+
 _log = logging.getLogger("sekisho.keys")
 _jws = PyJWS()
 
@@ -78,17 +72,22 @@ class SigningKeys:
     """
 
     sealer: Sealer
+    kms: Kms
     config: KeyManagement
     lifespan: timedelta
+    reader: RingReader
     audit: AuditLog
     clock: Clock
-    kms: Kms = field(default_factory=Kms)
-    _ring: Ring = field(default_factory=Ring)
 
     @property
     def generation(self) -> int:
         """A number that changes whenever the keys do; caches of verified tokens hang on it."""
-        return self._now().generation
+        return self.reader.now().generation
+
+    @property
+    def signs_here(self) -> bool:
+        """Say whether the key that signs is in this process, so that signing asks nobody else."""
+        return isinstance(self.reader.now().active, Pair)
 
     async def load(self) -> None:
         """Read the keys at start, making the first one where there is none.
@@ -102,31 +101,19 @@ class SigningKeys:
         """
         if self.config.type == "aws_kms":
             kms.require_package()
-        first = None if _has_begun(await fetch(_ROWS)) else await self._made()
-        async with transaction():
-            await exclusive("signing_keys")
+        first = None if _has_begun(await stored()) else await self._made()
+        async with alone():
             await self._tidy()
-            await self._settle()
+            await settle(self.lifespan)
             await self._reseal()
-            if not _has_begun(await fetch(_ROWS)):
+            if not _has_begun(await stored()):
                 await self._insert(SYSTEM, first or await self._made(), self.clock())
-        await self._read(strict=True)
+        await self.reader.read(strict=True)
         self._ask_for_rotation()
 
     async def refresh(self) -> None:
-        """Look whether another replica has changed the keys, where that was a second ago.
-
-        To be called before each use. Of requests at the same time one looks, and the others wait
-        for what it sees; who has a transaction open looks for itself, since it holds a connection
-        that the other may be waiting for.
-        """
-        while time.monotonic() - self._ring.read_at >= _RELOAD_SECONDS:
-            if in_transaction():
-                await self._read()
-            elif self._ring.reading is None:
-                await self._read_for_all()
-            else:
-                await asyncio.shield(self._ring.reading)
+        """Learn what another replica has changed; to be called before each use."""
+        await self.reader.refresh()
 
     async def create(self, actor: Actor) -> SigningKey:
         """Make the next key and publish it; it waits until a rotation lets it sign.
@@ -136,7 +123,7 @@ class SigningKeys:
             KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
         """
         made = await self._made()
-        async with self._alone():
+        async with self._changing():
             if _of_state("next", await self.list()):
                 raise NextKeyPending
             await self._insert(actor, made, None)
@@ -157,7 +144,7 @@ class SigningKeys:
             KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
         """
         made = await self._made()
-        async with self._alone():
+        async with self._changing():
             moment, keys = self.clock(), await self.list()
             waiting = _of_state("next", keys)
             if waiting is None:
@@ -170,7 +157,7 @@ class SigningKeys:
             await fetch(_ACTIVATE, waiting.kid, begins)
             details = {"kid": str(waiting.kid), "activates_at": begins.isoformat(), "now": now}
             await self.audit.record("signing_key_rotated", actor, details=details)
-            await self._settle()
+            await settle(self.lifespan)
             return await self._one(waiting.kid)
 
     async def retire(self, actor: Actor, kid: UUID, *, force: bool = False) -> SigningKey:
@@ -188,32 +175,33 @@ class SigningKeys:
             KmsKeyUnfit, SignerUnavailable: AWS KMS cannot be used.
         """
         made = await self._made() if force else None
-        async with self._alone():
+        async with self._changing():
             key = await self._one(kid)
             if key.state == "active":
                 if made is None:
                     raise SigningKeyActive
                 await self._succeed(actor, key, made)
             await self._delete(actor, kid, key.algorithm, key.state)
-            await self._settle()
+            await settle(self.lifespan)
             return next(one for one in await self.list() if one.state == "active")
 
     async def list(self) -> list[SigningKey]:
         """List the published keys, newest first."""
-        rows = await fetch(_ROWS)
+        rows = await stored()
         of = {row["id"]: row for row in rows}
-        states = timeline.states(_lives(rows), self.clock())
+        states = timeline.states(lives_of(rows), self.clock())
         return [_signing_key(of[kid], state) for kid, state in states.items()]
 
     async def published(self) -> KeySet:
         """Give the JWK Set as it is sent; the one last known where the database does not answer."""
-        with contextlib.suppress(Unavailable):
-            await self.refresh()
-        return self._now().key_set
+        with contextlib.suppress(Unavailable, TimeoutError):
+            async with asyncio.timeout(_PATIENCE):
+                await self.refresh()
+        return self.reader.now().key_set
 
     def jwks(self) -> dict[str, Any]:
         """Give the public keys as a JWK Set (RFC 7517 §5), newest first."""
-        return {"keys": [pairs.public_jwk(signer) for signer in self._now().by_kid.values()]}
+        return {"keys": [pairs.public_jwk(signer) for signer in self.reader.now().by_kid.values()]}
 
     async def sign(self, claims: dict[str, Any], *, typ: str = "JWT") -> str:
         """Sign *claims* with the active key.
@@ -221,8 +209,8 @@ class SigningKeys:
         Raises:
             SignerUnavailable: The key is in AWS KMS, which does not answer, or cannot be opened.
         """
-        signer = self._now().active
-        if signer is None and self._ring.opened:
+        signer = self.reader.now().active
+        if signer is None and self.reader.ring.opened:
             raise SignerUnavailable
         if signer is None:
             raise RuntimeError("the signing keys have not been loaded")
@@ -239,7 +227,7 @@ class SigningKeys:
             TokenInvalid: It is malformed, of another kind, or not signed by one of our keys.
         """
         header = jws.header_of(token)
-        signer = self._now().by_kid.get(header["kid"])
+        signer = self.reader.now().by_kid.get(header["kid"])
         if signer is None or header["alg"] != signer.algorithm or header["typ"] != typ:
             raise TokenInvalid
         try:
@@ -251,17 +239,13 @@ class SigningKeys:
             raise TokenInvalid
         return claims
 
-    def _now(self) -> Ring:
-        return self._ring.at(self.clock())
-
     @asynccontextmanager
-    async def _alone(self) -> AsyncIterator[None]:
+    async def _changing(self) -> AsyncIterator[None]:
         """Change keys as the only one who does, and know of the change at once."""
-        async with transaction():
-            await exclusive("signing_keys")
+        async with alone():
             await self._tidy()
             yield
-        await self._read()
+        await self.reader.read()
 
     async def _succeed(self, actor: Actor, key: SigningKey, made: Signer) -> None:
         """Let another key sign at once: the next one, which is published already, or a new one."""
@@ -288,7 +272,7 @@ class SigningKeys:
         kid = UUID(made.kid)
         sealed = None
         if isinstance(made, Pair):
-            sealed = self.sealer.seal(pairs.private_jwk(made), _place(kid))
+            sealed = self.sealer.seal(pairs.private_jwk(made), place(kid))
         await SigningKeyRow.insert(
             SigningKeyRow(
                 id=kid,
@@ -310,107 +294,25 @@ class SigningKeys:
 
     async def _tidy(self) -> None:
         """Delete the keys that are over: no private half lingers."""
-        rows = await fetch(_ROWS)
-        published = timeline.states(_lives(rows), self.clock())
+        rows = await stored()
+        published = timeline.states(lives_of(rows), self.clock())
         for row in rows:
             if row["id"] not in published:
                 await self._delete(SYSTEM, row["id"], row["algorithm"], "expired")
 
-    async def _settle(self) -> None:
-        """Write down until when each key is published."""
-        lives = _lives(await fetch(_ROWS))
-        latest = await fetch(_LATEST_END)
-        ends = timeline.ends(lives, self.lifespan, latest[0]["expires_at"] if latest else None)
-        for life in lives:
-            end = ends.get(life.kid)
-            if end != life.published_until:
-                await fetch(_END, life.kid, end)
-
     async def _reseal(self) -> None:
         """Seal under the first secret what another one has sealed (SEC-120)."""
-        sealed = [(row["id"], row["sealed_private_key"]) for row in await fetch(_ROWS)]
+        sealed = [(row["id"], row["sealed_private_key"]) for row in await stored()]
         stale = [(kid, text) for kid, text in sealed if text and not self.sealer.is_current(text)]
         for kid, text in stale:
-            opened = self.sealer.open(text, _place(kid))
-            await fetch(_RESEAL, kid, self.sealer.seal(opened, _place(kid)))
+            opened = self.sealer.open(text, place(kid))
+            await fetch(_RESEAL, kid, self.sealer.seal(opened, place(kid)))
         if stale:
             await self.audit.record("signing_keys_resealed", SYSTEM, details={"count": len(stale)})
 
-    async def _read_for_all(self) -> None:
-        """Read the rows while others wait for it, and let them share what becomes of it."""
-        reading = self._ring.reading = asyncio.get_running_loop().create_future()
-        try:
-            await self._read()
-            if self._falls_short():
-                await self._extend()
-        except Unavailable as error:
-            reading.set_exception(error)
-            reading.exception()  # it has been seen, also where nobody waits
-            raise
-        finally:
-            self._ring.reading = None
-            if not reading.done():
-                reading.set_result(None)
-
-    def _falls_short(self) -> bool:
-        """Say whether a key would go before the last token it signs here has expired.
-
-        Whoever has rotated may have known of a shorter lifespan than this replica, which goes on
-        signing with the key until its successor begins (SEC-033).
-        """
-        lives = self._ring.lives
-        ends = timeline.ends(lives, self.lifespan, None)
-        return any(
-            life.published_until is not None
-            and ends.get(life.kid, life.published_until) != life.published_until
-            for life in lives
-        )
-
-    async def _extend(self) -> None:
-        async with transaction():
-            await exclusive("signing_keys")
-            await self._settle()
-        await self._read()
-
-    async def _read(self, *, strict: bool = False) -> None:
-        """Read the rows, opening those not opened before.
-
-        A key that cannot be opened refuses the start; later, when another replica may have made it
-        under a secret that this one has not been given yet, it verifies and is published still.
-        """
-        asked_at = time.monotonic()
-        rows = await fetch(_ROWS)
-        opened = {}
-        for row in rows:
-            try:
-                opened[row["id"]] = self._ring.opened.get(row["id"]) or self._opened(row)
-            except (KeysUnreadable, KmsPackageMissing) as error:
-                if strict:
-                    raise
-                opened[row["id"]] = self._public_half(row, error)
-        self._ring.take(_lives(rows), opened, asked_at)
-        self._now()
-
-    def _opened(self, row: Row) -> Signer:
-        kid, algorithm = str(row["id"]), row["algorithm"]
-        if row["sealed_private_key"] is None:
-            kms.require_package()
-            public = pairs.read_public(algorithm, row["public_jwk"])
-            return KmsKey(kid, algorithm, public, row["kms_key_id"], self.kms)
-        return pairs.read(
-            kid, algorithm, self.sealer.open(row["sealed_private_key"], _place(row["id"]))
-        )
-
-    @staticmethod
-    def _public_half(row: Row, error: KeysUnreadable | KmsPackageMissing) -> Signer:
-        told = {"kid": row["id"], "code": error.code}
-        _log.error("a signing key cannot be opened; it verifies and does not sign", extra=told)
-        public = pairs.read_public(row["algorithm"], row["public_jwk"])
-        return PublicHalf(str(row["id"]), row["algorithm"], public)
-
     def _ask_for_rotation(self) -> None:
         """Say so where the newest key is not what the configuration asks for."""
-        newest = next(iter(self._now().by_kid.values()))
+        newest = next(iter(self.reader.now().by_kid.values()))
         if isinstance(newest, KmsKey):
             fits = self.config.type == "aws_kms" and kms.names(self.config.key_id, newest.arn)
         else:
@@ -424,11 +326,6 @@ class SigningKeys:
 
 def _has_begun(rows: Sequence[Row]) -> bool:
     return any(row["activates_at"] is not None for row in rows)
-
-
-def _lives(rows: Sequence[Row]) -> "list[Life]":
-    names = ("created_at", "activates_at", "published_until")
-    return [Life(row["id"], *(row[name] for name in names)) for row in rows]
 
 
 def _signing_key(row: Row, state: State) -> SigningKey:
@@ -451,7 +348,3 @@ def _after(active: SigningKey | None, moment: datetime) -> datetime:
     if active is None or active.activates_at is None:
         return moment
     return max(moment, active.activates_at + _TICK)
-
-
-def _place(kid: UUID) -> str:
-    return f"signing_key:{kid}"

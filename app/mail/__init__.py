@@ -4,7 +4,7 @@ from app.mail.errors import MailServerRefused, MailTemplatesRefused, RecipientRe
 from app.mail.mailbox import KeptMail, Mailbox
 from app.mail.outcomes import Outcome
 from app.mail.service import Mail
-from app.mail.templates import CARRY_A_CODE, TEMPLATES, Content, Template, values_of
+from app.mail.templates import CARRY_A_CODE, TEMPLATES, Content, Notice, Template, values_of
 
 __all__ = [
     "CARRY_A_CODE",
@@ -15,6 +15,7 @@ __all__ = [
     "MailServerRefused",
     "MailTemplatesRefused",
     "Mailbox",
+    "Notice",
     "Outcome",
     "RecipientRefused",
     "Template",

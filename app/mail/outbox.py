@@ -19,18 +19,23 @@ from app.clock import Clock
 from app.ids import new_id
 from app.mail.outcomes import Outcome
 from app.mail.templates import Template
-from app.persistence import fetch, fetch_row, transaction
+from app.persistence import fetch, fetch_row, speaks, transaction
+from app.persistence.engine import Dialect
 from app.sealing import Sealing
+from app.sweeping import AT_ONCE, in_parts
 
 LEASE = timedelta(minutes=3)
 """Thrice as long as a mail may take, so that clocks may differ by a minute."""
 
 MOST_ATTEMPTS = 8
+"""How often a mail may be handed over without our learning what became of it."""
+
 KEPT = timedelta(days=7)
+_SOON = timedelta(seconds=5)
+_LATEST = timedelta(seconds=40)
 _FIRST_PAUSE = timedelta(seconds=30)
 _LONGEST_PAUSE = timedelta(hours=6)
 _SPREAD = (0.8, 1.2)
-_AT_ONCE = 500
 _random = SystemRandom()
 
 _PUT = """
@@ -41,8 +46,12 @@ VALUES ($1, $2, $3, $4, $5, 'waiting', $6, $7, $8, $9, $10)
 _IS_DUE = "SELECT 1 AS one FROM mail_outbox WHERE state = 'waiting' AND due_at <= $1 LIMIT 1"
 _NEXT = """
 SELECT id, template, language, recipient, sealed_values, attempts, created_at, expires_at
-FROM mail_outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT 1 FOR UPDATE
+FROM mail_outbox WHERE state = 'waiting' AND due_at <= $1 ORDER BY due_at, id LIMIT 1
 """
+_TAKE: dict[Dialect, str] = {
+    "sqlite": _NEXT,  # whoever writes has the file to itself
+    "postgres": f"{_NEXT} FOR UPDATE SKIP LOCKED",
+}
 _CLAIM = "UPDATE mail_outbox SET claim = $2, due_at = $3, attempts = $4 WHERE id = $1"
 _SETTLE = """
 UPDATE mail_outbox SET state = $3, answer = $4, settled_at = $5, recipient = $6,
@@ -53,15 +62,24 @@ _PUT_BACK = """
 UPDATE mail_outbox SET due_at = $3, answer = $4, attempts = $5, claim = NULL
 WHERE id = $1 AND claim = $2
 """
-_EXPIRE = """
-UPDATE mail_outbox SET state = 'expired', settled_at = $1, sealed_values = NULL, claim = NULL
-WHERE state = 'waiting' AND expires_at <= $1 RETURNING id, recipient
+_TOO_LATE = """
+SELECT id, recipient FROM mail_outbox WHERE state = 'waiting' AND expires_at <= $1
+ORDER BY expires_at, id LIMIT $2 FOR UPDATE
 """
-_MASK = "UPDATE mail_outbox SET recipient = $2 WHERE id = $1"
+_EXPIRE = """
+UPDATE mail_outbox SET state = 'expired', settled_at = $2, sealed_values = NULL, claim = NULL,
+    recipient =
+"""
+_EXPIRE_IN: dict[Dialect, str] = {
+    "sqlite": f"""{_EXPIRE} (SELECT value FROM json_each($3) WHERE key = mail_outbox.id)
+WHERE id = ANY($1)""",
+    "postgres": f"{_EXPIRE} CAST($3 AS JSONB) ->> CAST(id AS TEXT) WHERE id = ANY($1)",
+}
 _CLEAN = """
 DELETE FROM mail_outbox WHERE id IN (
     SELECT id FROM mail_outbox WHERE settled_at <= $1 ORDER BY settled_at LIMIT $2
 )
+RETURNING id
 """
 
 
@@ -120,16 +138,17 @@ class Outbox:
 
     async def take(self) -> Taken | None:
         """Take the mail that has been due for longest; None where none is due."""
-        while await fetch_row(_IS_DUE, self.clock()):
-            async with transaction():
-                now = self.clock()
-                rows = await fetch(_NEXT, now)
-                if rows:  # else another worker was here first
-                    row, claim = rows[0], new_id()
-                    attempts = row["attempts"] + 1
-                    await fetch(_CLAIM, row["id"], claim, now + LEASE, attempts)
-                    return Taken(**dict(row) | {"attempts": attempts, "claim": claim})
-        return None
+        if not await fetch_row(_IS_DUE, self.clock()):
+            return None
+        async with transaction():
+            now = self.clock()
+            rows = await fetch(_TAKE[speaks()], now)
+            if not rows:  # other workers were here first
+                return None
+            row, claim = rows[0], new_id()
+            attempts = row["attempts"] + 1
+            await fetch(_CLAIM, row["id"], claim, now + LEASE, attempts)
+            return Taken(**dict(row) | {"attempts": attempts, "claim": claim})
 
     def values(self, mail: Taken) -> dict[str, str]:
         """Open what comes into a mail.
@@ -148,6 +167,9 @@ class Outbox:
                 await fetch(_SETTLE, mail.id, mail.claim, state, answer, now, who)
             case "unreachable":  # says nothing of this mail, and counts for nothing
                 await fetch(_PUT_BACK, mail.id, mail.claim, now, answer, mail.attempts - 1)
+            case "deferred" if not outcome.may_have_arrived:
+                due_at = min(now + pause_at(now - mail.created_at), mail.expires_at)
+                await fetch(_PUT_BACK, mail.id, mail.claim, due_at, answer, mail.attempts - 1)
             case "deferred" if mail.attempts < MOST_ATTEMPTS:
                 due_at = min(now + pause_after(mail.attempts), mail.expires_at)
                 await fetch(_PUT_BACK, mail.id, mail.claim, due_at, answer, mail.attempts)
@@ -156,13 +178,31 @@ class Outbox:
 
     async def sweep(self) -> int:
         """Mark what has expired, and delete what was settled long ago; say how many expired."""
+        total = 0
+        while expired := await self._expire():
+            total += expired
+        await in_parts(_CLEAN, self.clock() - KEPT)
+        return total
+
+    async def _expire(self) -> int:
+        """Mark some of what has expired, and say how many they were."""
         now = self.clock()
         async with transaction():
-            expired = await fetch(_EXPIRE, now)
-            for row in expired:
-                await fetch(_MASK, row["id"], mask(row["recipient"]))
-        await fetch(_CLEAN, now - KEPT, _AT_ONCE)
-        return len(expired)
+            rows = await fetch(_TOO_LATE, now, AT_ONCE)
+            if rows:
+                masked = {str(row["id"]): mask(row["recipient"]) for row in rows}
+                told = strictjson.encode(masked)
+                await fetch(_EXPIRE_IN[speaks()], [row["id"] for row in rows], now, told)
+            return len(rows)
+
+
+def pause_at(age: timedelta) -> timedelta:
+    """Say how long a mail of this age waits that was refused for now: half as long again, spread.
+
+    Never a minute, so that it leaves within one of the server's changing its mind (SEC-132).
+    """
+    pause: timedelta = min(max(age / 2, _SOON), _LATEST)
+    return pause * _random.uniform(*_SPREAD)
 
 
 def pause_after(attempts: int) -> timedelta:

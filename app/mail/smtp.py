@@ -54,7 +54,9 @@ class SmtpServer:
                     return _told(error, "unreachable")
                 return await self._hand_over(client, letter)
         except TimeoutError:
-            return Outcome("deferred" if client.is_connected else "unreachable", "timeout")
+            if not client.is_connected:
+                return Outcome("unreachable", "timeout")
+            return Outcome("deferred", "timeout", may_have_arrived=True)
         finally:
             client.close()
 
@@ -97,7 +99,8 @@ class SmtpServer:
 def _told(error: Exception, otherwise: _Deferring) -> Outcome:
     """Judge what went wrong: by the server's reply where there is one, else by when it was."""
     if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code <= 0:
-        return Outcome(otherwise, _kind(error), _shown(str(error)))
+        lost = otherwise == "deferred"
+        return Outcome(otherwise, _kind(error), _shown(str(error)), may_have_arrived=lost)
     answer, words = _answer(error.code, error.message), _shown(error.message)
     if otherwise == "unreachable" or error.code in _ABOUT_US:
         return Outcome("unreachable", answer, words)

@@ -18,12 +18,7 @@ from app.mail.errors import MailTemplatesRefused
 from app.mail.languages import DEFAULT
 from app.text import is_printable
 
-Template = Literal[
-    "login",
-    "email_verification",
-    "recovery",
-    "email_login_attempted",
-    "email_registration_attempted",
+Notice = Literal[
     "password_create",
     "password_update",
     "password_delete",
@@ -39,6 +34,16 @@ Template = Literal[
     "recovery_codes_create",
     "identity_create",
     "identity_delete",
+]
+"""Mails that tell what has changed on an account; each can be switched off."""
+
+Template = Literal[
+    "login",
+    "email_verification",
+    "recovery",
+    "email_login_attempted",
+    "email_registration_attempted",
+    Notice,
     "test",
 ]
 """The mails there are: three that carry a code, two that tell of an attempt, and notices."""

@@ -13,7 +13,6 @@ from app.errors import NotFound
 from app.metadata.changes import Bag, BagChanges, Mode
 from app.metadata.errors import MetadataOverflowsClaims, MetadataVersionConflict
 from app.metadata.patch import check, compact, merge_patch
-from app.metadata.tables import UserMetadata
 from app.persistence import Row, fetch, transaction
 from app.templates import ClaimTemplates
 
@@ -22,6 +21,10 @@ _LOCK = """
 SELECT user_id, public_bag, private_bag, unsafe_bag, version
 FROM user_metadata WHERE user_id = $1 FOR UPDATE
 """
+_OF = """
+SELECT user_id, public_bag, unsafe_bag, version FROM user_metadata WHERE user_id = ANY($1)
+"""
+_PRIVATE_OF = "SELECT user_id, private_bag FROM user_metadata WHERE user_id = ANY($1)"
 _SAVE = """
 UPDATE user_metadata SET public_bag = $2, private_bag = $3, unsafe_bag = $4, version = $5
 WHERE user_id = $1
@@ -58,19 +61,14 @@ class Metadata:
         """Read the public and unsafe bags of some users, in one statement."""
         if not user_ids:
             return {}
-        table = UserMetadata
-        columns = (table.user_id, table.public_bag, table.unsafe_bag, table.version)
-        rows = await table.select(*columns).where(table.user_id.is_in(list(user_ids)))
+        rows = await fetch(_OF, [*user_ids])
         return {row["user_id"]: _bags(row) for row in rows}
 
     async def private_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, str]:
         """Read the private bags of some users, in one statement."""
         if not user_ids:
             return {}
-        table = UserMetadata
-        rows = await table.select(table.user_id, table.private_bag).where(
-            table.user_id.is_in(list(user_ids))
-        )
+        rows = await fetch(_PRIVATE_OF, [*user_ids])
         return {row["user_id"]: row["private_bag"] for row in rows}
 
     async def seed(self, user_id: UUID, changes: BagChanges) -> Bags:

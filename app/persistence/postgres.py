@@ -32,6 +32,13 @@ _STATEMENT_TIMEOUT = "10s"
 _PATIENCE = 12.0
 """Seconds to wait for a free connection, or for a server that keeps silent past its own limit."""
 
+_FIRST_WORD = 3.0
+"""Seconds a server has to answer a look-up by key, or to begin a transaction.
+
+Neither takes long where the server is there, and nearly every request begins with one of them: so a
+request learns within five seconds that it is not (SEC-130).
+"""
+
 _LETTING_GO = 1.0
 """Seconds in which a server must have given up what we have given up (SEC-130)."""
 
@@ -131,7 +138,7 @@ class PooledPostgres(PostgresEngine):
         try:
             connection = self._spare() or await pool.acquire(timeout=self._patience)
             try:
-                row: Row | None = await connection.fetchrow(sql, *args)
+                row: Row | None = await connection.fetchrow(sql, *args, timeout=_FIRST_WORD)
             except BaseException:  # given up, it may be: then it is in no state to be set aside
                 await _give_back(pool, connection)
                 raise
@@ -257,7 +264,12 @@ class _Open(PostgresTransaction):
 async def _all_or_nothing(connection: Any) -> AsyncIterator[None]:  # noqa: ANN401  # of the pool
     """Commit what is done inside, or undo it; a server that keeps silent undoes it by itself."""
     transaction = connection.transaction()
-    await transaction.start()
+    try:
+        async with asyncio.timeout(_FIRST_WORD):
+            await transaction.start()
+    except BaseException:
+        connection.terminate()  # nobody knows whether it is within a transaction
+        raise
     try:
         yield
     except BaseException:

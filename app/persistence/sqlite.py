@@ -8,6 +8,7 @@ puts every acknowledged write on the disk.
 """
 
 import asyncio
+import re
 import sqlite3
 import threading
 import time
@@ -27,7 +28,7 @@ from piccolo.querystring import QueryString
 
 from app.persistence.engine import Dialect, Row
 from app.persistence.errors import DatabaseUnavailable, NotUnique, TextUnstorable
-from app.strictjson import canonical
+from app.strictjson import canonical, encode
 from app.telemetry import statement
 
 _READERS = 3
@@ -40,6 +41,9 @@ T = TypeVar("T")
 # Piccolo's own converters, without the detours: times are stored in UTC with their offset.
 sqlite3.register_converter("TIMESTAMPTZ", lambda raw: datetime.fromisoformat(raw.decode()))
 sqlite3.register_converter("UUID", lambda raw: UUID(raw.decode()))
+sqlite3.register_adapter(list, encode)  # for `= ANY($1)`
+_LOCKING = re.compile(r"\s+FOR UPDATE( SKIP LOCKED)?")
+_AMONG = re.compile(r"= ANY\((\?\d+)\)")
 
 
 class LongLivedSqlite(SQLiteEngine):
@@ -260,8 +264,9 @@ async def _in_thread(executor: ThreadPoolExecutor, work: Callable[[], T]) -> T:
 
 @cache
 def _translate(sql: str) -> str:
-    """Write our SQL as SQLite reads it: `?1` for `$1`, and no row locks."""
-    return sql.replace("$", "?").replace(" FOR UPDATE", "")
+    """Write our SQL as SQLite reads it: `?1` for `$1`, lists as JSON, and no row locks."""
+    plain = _LOCKING.sub("", sql.replace("$", "?"))
+    return _AMONG.sub(r"IN (SELECT value FROM json_each(\1))", plain)
 
 
 def _reads(sql: str) -> bool:

@@ -8,7 +8,7 @@ import msgspec
 from litestar import Request, Response, delete, get, post
 
 from app.access import Actor
-from app.errors import NotFound, Unauthenticated
+from app.errors import Unauthenticated
 from app.http import REFRESH_PATH, Asked, asked_of, bearer_of, problem
 from app.keys import SignerUnavailable
 from app.rest.bodies import BodyInvalid
@@ -26,6 +26,7 @@ from app.rest.shapes import (
     validation,
 )
 from app.sessions import Issued, RefreshTokenInvalid, SignedIn
+from app.users.errors import UserNotFound
 
 _INVALID = Validation(is_valid=False)
 
@@ -58,7 +59,7 @@ async def own_user(user_id: PathText, services: Services, caller: Caller) -> Old
     signed_in = _required(caller)
     account, bags = signed_in.account, signed_in.bags
     if user_id != str(account.id):
-        raise NotFound("There is no such user.")
+        raise UserNotFound
     emails = (await services.users.emails_of([account.id]))[account.id]
     return older_profile(account, emails, bags)
 
@@ -121,13 +122,13 @@ async def refresh(
     actor = Actor(origin=asked.origin)
     given = data.get("refresh_token") if isinstance(data, dict) else None
     if isinstance(given, str):
-        issued = await services.sessions.exchange(actor, given)
+        issued = await services.refreshing.exchange(actor, given)
         return Response(refreshed(issued, shown=True))
     kept = callers.token_in_cookie(asked, callers.cookie.refresh_name)
     if kept is None:
         raise BodyInvalid("refresh_token is a required field", path=("refresh_token",))
     try:
-        issued = await services.sessions.exchange(actor, kept)
+        issued = await services.refreshing.exchange(actor, kept)
     except RefreshTokenInvalid as error:
         return _forgetting(error, asked, callers)
     return Delivering(refreshed(issued, shown=False), callers.cookie.delivery(issued))
@@ -144,7 +145,7 @@ async def end_refreshed(
     asked = asked_of(request.scope)  # type: ignore[arg-type]  # a scope is a dict
     token = bearer_of(asked) or callers.token_in_cookie(asked, callers.cookie.refresh_name)
     try:
-        await services.sessions.end_refreshed(Actor(origin=asked.origin), token or "")
+        await services.refreshing.end(Actor(origin=asked.origin), token or "")
     except RefreshTokenInvalid as error:
         return _forgetting(error, asked, callers)
     return Delivering(None, callers.cookie.deletion(), status_code=HTTPStatus.NO_CONTENT)

@@ -33,9 +33,8 @@ PasswordData = Annotated[
 
 
 @get("/users/{user_id:str}/password", tags=["passwords"], **for_key("users:read", 404))
-async def get_password(user_id: UserId, services: Services, caller: Caller) -> AdminPassword:
+async def get_password(user_id: UserId, services: Services) -> AdminPassword:
     """Tell since when a user has their password. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     return await _password(services, wanted(user_id))
 
 
@@ -76,14 +75,12 @@ async def delete_password(user_id: UserId, services: Services, caller: Caller) -
 
     The user's sessions and trusted devices end, and the user is told.
     """
-    caller.actor.require_scopes("users:write")
     await services.managed_credentials.delete_password(caller.actor, wanted(user_id))
 
 
 @get("/users/{user_id:str}/otp", tags=["authenticator apps"], **for_key("users:read", 404))
-async def get_otp(user_id: UserId, services: Services, caller: Caller) -> AdminOtp:
+async def get_otp(user_id: UserId, services: Services) -> AdminOtp:
     """Tell since when a user has an authenticator app. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     found = await services.totp.of(wanted(user_id))
     if found is None:
         raise TotpNotFound
@@ -96,7 +93,6 @@ async def delete_otp(user_id: UserId, services: Services, caller: Caller) -> Non
 
     The user's sessions and trusted devices end, and the user is told.
     """
-    caller.actor.require_scopes("users:write")
     await services.managed_credentials.delete_totp(caller.actor, wanted(user_id))
 
 
@@ -105,11 +101,8 @@ async def delete_otp(user_id: UserId, services: Services, caller: Caller) -> Non
     tags=["webauthn credentials"],
     **for_key("users:read", 404),
 )
-async def list_credentials(
-    user_id: UserId, services: Services, caller: Caller
-) -> list[WebauthnCredential]:
+async def list_credentials(user_id: UserId, services: Services) -> list[WebauthnCredential]:
     """List a user's passkeys and security keys, oldest first. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     return [credential(one) for one in await _passkeys(services, wanted(user_id))]
 
 
@@ -119,10 +112,9 @@ async def list_credentials(
     **for_key("users:read", 404),
 )
 async def get_credential(
-    user_id: UserId, credential_id: PathText, services: Services, caller: Caller
+    user_id: UserId, credential_id: PathText, services: Services
 ) -> WebauthnCredential:
     """Give a passkey or a security key of a user. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     mine = await _passkeys(services, wanted(user_id))
     found = next((one for one in mine if one.credential_id == credential_id), None)
     if found is None:
@@ -142,14 +134,12 @@ async def delete_credential(
 
     Needs `users:write`. The user's sessions and trusted devices end, and the user is told.
     """
-    caller.actor.require_scopes("users:write")
     await services.managed_credentials.delete_passkey(caller.actor, wanted(user_id), credential_id)
 
 
 async def _set(
     services: Services, caller: Caller, user_id: str, data: Json, *, replaces: bool
 ) -> AdminPassword:
-    caller.actor.require_scopes("users:write")
     password = required_text(known_members(data, "password"), "password")
     whose = wanted(user_id)
     await services.managed_credentials.set_password(

@@ -29,9 +29,8 @@ EmailData = Annotated[
 
 
 @get("/users/{user_id:str}/emails", tags=["emails"], **for_key("users:read", 404))
-async def emails(user_id: UserId, services: Services, caller: Caller) -> list[AdminEmail]:
+async def emails(user_id: UserId, services: Services) -> list[AdminEmail]:
     """List a user's addresses, oldest first. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     return [admin_email(one) for one in await _of(services, wanted(user_id))]
 
 
@@ -46,18 +45,14 @@ async def add(user_id: UserId, data: EmailData, services: Services, caller: Call
 
     Where somebody has it, the answer is 400, as with the reference.
     """
-    caller.actor.require_scopes("users:write")
     return admin_email(
         await services.managed_names.add_email(caller.actor, wanted(user_id), named_email(data))
     )
 
 
 @get(_ONE, tags=["emails"], **for_key("users:read", 404))
-async def email(
-    user_id: UserId, email_id: PathId, services: Services, caller: Caller
-) -> AdminEmail:
+async def email(user_id: UserId, email_id: PathId, services: Services) -> AdminEmail:
     """Give an address of a user. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     address_id = _wanted(email_id)
     mine = await _of(services, wanted(user_id))
     found = next((one for one in mine if one.id == address_id), None)
@@ -69,7 +64,6 @@ async def email(
 @delete(_ONE, tags=["emails"], **for_key("users:write", 404, 409))
 async def remove(user_id: UserId, email_id: PathId, services: Services, caller: Caller) -> None:
     """Take an address from a user; the primary one stays. Needs `users:write`."""
-    caller.actor.require_scopes("users:write")
     await services.managed_names.delete_email(caller.actor, wanted(user_id), _wanted(email_id))
 
 
@@ -83,7 +77,6 @@ async def set_primary(
     user_id: UserId, email_id: PathId, services: Services, caller: Caller
 ) -> None:
     """Make an address of a user the primary one. Needs `users:write`."""
-    caller.actor.require_scopes("users:write")
     await services.managed_names.set_primary_email(caller.actor, wanted(user_id), _wanted(email_id))
 
 

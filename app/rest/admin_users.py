@@ -72,7 +72,6 @@ Direction = Annotated[
 async def users(  # noqa: PLR0913, PLR0917  # what a list may be asked by
     request: Request[Any, Any, Any],
     services: Services,
-    caller: Caller,
     asked: AskedPage,
     email: EmailPart = "",
     username: UsernamePart = "",
@@ -83,12 +82,11 @@ async def users(  # noqa: PLR0913, PLR0917  # what a list may be asked by
 
     They come with their addresses and passkeys; the rest is at the endpoint of each.
     """
-    caller.actor.require_scopes("users:read")
     searched = _filter(email, username, user_id)
-    found = await services.users.numbered(
+    found = await services.user_search.numbered(
         searched, _order(sort_direction), skip=asked.skip, size=asked.size
     )
-    total = await services.users.count(searched)
+    total = await services.user_search.count(searched)
     ids = [one.id for one in found]
     emails, passkeys = await services.users.emails_of(ids), await services.passkeys.of(ids)
     shown = [admin_user(one, Parts(emails[one.id], passkeys[one.id])) for one in found]
@@ -101,7 +99,6 @@ async def create(data: NewUserData, services: Services, caller: Caller) -> Admin
 
     A single address is the primary one; of several exactly one is.
     """
-    caller.actor.require_scopes("users:write")
     new, given = named_user(data)
     account, _ = await services.passwords.create_user(
         caller.actor, new, password=given.password, password_hash=given.password_hash
@@ -112,7 +109,6 @@ async def create(data: NewUserData, services: Services, caller: Caller) -> Admin
 @get("/users/{user_id:str}", tags=["users"], **for_key("users:read", 404))
 async def user(user_id: UserId, services: Services, caller: Caller) -> AdminUser:
     """Give a user. Needs `users:read`; the private bag is there with `users.private:read`."""
-    caller.actor.require_scopes("users:read")
     return await _shown(services, caller, await _account(services, wanted(user_id)))
 
 
@@ -121,7 +117,6 @@ async def update(
     user_id: UserId, data: ProfileData, services: Services, caller: Caller
 ) -> AdminUser:
     """Change a user's name and profile. Needs `users:write`."""
-    caller.actor.require_scopes("users:write")
     account = await services.managed_names.update(
         caller.actor, wanted(user_id), profile_changes(data)
     )
@@ -134,14 +129,12 @@ async def remove(user_id: UserId, services: Services, caller: Caller) -> None:
 
     Needs `users:write`.
     """
-    caller.actor.require_scopes("users:write")
     await services.users.delete(caller.actor, wanted(user_id))
 
 
 @get("/users/{user_id:str}/identities", tags=["users"], **for_key("users:read", 404))
-async def identities(user_id: UserId, services: Services, caller: Caller) -> list[AdminIdentity]:
+async def identities(user_id: UserId, services: Services) -> list[AdminIdentity]:
     """List who a user is at providers, oldest first. Needs `users:read`."""
-    caller.actor.require_scopes("users:read")
     account = await _account(services, wanted(user_id))
     found = await services.federation.identities_of([account.id])
     return [admin_identity(one) for one in found[account.id]]
@@ -160,7 +153,6 @@ async def remove_identity(
     The last one of a user who has neither an address nor a user name stays. The user's sessions and
     trusted devices end, and the user is told.
     """
-    caller.actor.require_scopes("users:write")
     whose, known = wanted(user_id), parse_id(identity_id)
     if known is None:
         raise IdentityNotFound

@@ -11,7 +11,7 @@ from litestar.types import ExceptionHandlersMap
 from app import strictjson
 from app.errors import IdentityError, Unavailable
 from app.http import BodyRefused, asked_of, problem, status_of
-from app.http.answer import TOLD, retry_headers
+from app.http.answer import TOLD, note_unavailable, retry_headers
 from app.http.body import is_json, too_large
 from app.metadata import MetadataVersionConflict
 
@@ -66,8 +66,8 @@ def refused(
     """Answer a refusal, with the status of its family and in its own words unless told others."""
     if not isinstance(error, TOLD):
         return _defect(request, error)
-    if isinstance(error, Unavailable) and error.fault:
-        _log.warning("unavailable", extra={"fault": error.fault})
+    if isinstance(error, Unavailable):
+        note_unavailable(error)
     told, words = status or status_of(error), message or error.message
     response = _respond(request, told, error.code, words, error.path)
     response.headers |= {name.decode(): value.decode() for name, value in retry_headers(error)}

@@ -6,10 +6,10 @@ from app.text import is_storable
 
 
 def required_text(given: dict[str, Json], name: str) -> str:
-    """Read a text.
+    """Read a text; whether it can be kept, whoever takes it judges in words of their own.
 
     Raises:
-        BodyInvalid: It is missing, or no text that can be kept.
+        BodyInvalid: It is missing, or no text.
     """
     value = _required(given, name)
     if not isinstance(value, str):

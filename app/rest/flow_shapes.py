@@ -1,6 +1,5 @@
 """What the steps of flows look like in JSON: one way for every state and action (§1.3, §1.4)."""
 
-import inspect
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +16,8 @@ from app.flows.errors import status_of
 from app.flows.inputs import Problem
 from app.flows.person import Person
 from app.flows.result import Offered, ShownInput, StepResult
+from app.flows.state import State, description_of
 from app.flows.states import ONLY_TYPED, LastLogin
-from app.flows.step import Action, State
 from app.rest.shapes import Factors, profile, shown_claims
 from app.rest.user_agents import readable
 from app.sessions import Session
@@ -105,12 +104,6 @@ def _input(shown: ShownInput) -> dict[str, Json]:
 def _problem(problem: Problem) -> dict[str, Json]:
     told = _error(problem.error)
     return told if problem.cause is None else {**told, "cause": problem.cause.code}
-
-
-@cache
-def description_of(action: type[Action] | type[State]) -> str:
-    """Give the first sentence of what describes an action or a state."""
-    return (inspect.getdoc(action) or "").split("\n\n")[0].replace("\n", " ")
 
 
 def _payload(state: State, viewer: Viewer) -> dict[str, Json]:

@@ -83,7 +83,7 @@ async def _step(
     kind: Kind, request: Asking, asked: Asked, caller: Caller, services: Services
 ) -> StepResult:
     token = request.query_params.get("action")
-    visit = flow_request(asked, caller.actor, services.config, begins=not token)
+    visit = flow_request(asked, caller.actor, services.config)
     services.flows.admit(kind, visit)
     if not token:
         return await services.flows.start(kind, visit)

@@ -144,22 +144,22 @@ class BackendEmail(Struct, frozen=True, rename="camel"):
 
 
 class BackendUser(Struct, frozen=True, kw_only=True, rename="camel"):
-    """A user, as a backend sees them; addresses and the private bag where its key may read them."""
+    """A user, as a backend sees them; profile and private bag where its key may read them."""
 
     id: str
-    username: str | None
-    name: str | None
-    given_name: str | None
-    family_name: str | None
-    picture: str | None
-    locale: str | None
+    username: str | None | msgspec.UnsetType = msgspec.UNSET
+    name: str | None | msgspec.UnsetType = msgspec.UNSET
+    given_name: str | None | msgspec.UnsetType = msgspec.UNSET
+    family_name: str | None | msgspec.UnsetType = msgspec.UNSET
+    picture: str | None | msgspec.UnsetType = msgspec.UNSET
+    locale: str | None | msgspec.UnsetType = msgspec.UNSET
     emails: list[BackendEmail] | msgspec.UnsetType = msgspec.UNSET
     public_metadata: Json
     unsafe_metadata: Json
     metadata_version: int
     created_at: datetime
     updated_at: datetime
-    last_sign_in_at: datetime | None
+    last_sign_in_at: datetime | None | msgspec.UnsetType = msgspec.UNSET
     private_metadata: Json | msgspec.UnsetType = msgspec.UNSET
 
 
@@ -295,27 +295,31 @@ def older_profile(account: Account, emails: Sequence[Email], bags: Bags) -> Olde
 def backend_user(
     account: Account, emails: Sequence[Email] | None, bags: Bags, private: str | None
 ) -> BackendUser:
-    """Show a user to a backend."""
-    addresses = [
-        BackendEmail(str(e.id), e.address, e.is_primary, e.is_verified) for e in emails or ()
-    ]
+    """Show a user to a backend; no profile where the addresses are not to be seen."""
+    profile = {} if emails is None else _profile(account, emails)
     return BackendUser(
         id=str(account.id),
-        username=account.username,
-        name=account.name,
-        given_name=account.given_name,
-        family_name=account.family_name,
-        picture=account.picture,
-        locale=account.locale,
-        emails=msgspec.UNSET if emails is None else addresses,
+        **profile,
         public_metadata=_raw(bags.public),
         unsafe_metadata=_raw(bags.unsafe),
         metadata_version=bags.version,
         created_at=account.created_at,
         updated_at=account.updated_at,
-        last_sign_in_at=account.last_sign_in_at,
         private_metadata=msgspec.UNSET if private is None else _raw(private),
     )
+
+
+def _profile(account: Account, emails: Sequence[Email]) -> dict[str, Any]:
+    return {
+        "username": account.username,
+        "name": account.name,
+        "given_name": account.given_name,
+        "family_name": account.family_name,
+        "picture": account.picture,
+        "locale": account.locale,
+        "emails": [BackendEmail(str(e.id), e.address, e.is_primary, e.is_verified) for e in emails],
+        "last_sign_in_at": account.last_sign_in_at,
+    }
 
 
 def validation(signed_in: SignedIn, claims: dict[str, Json], sessions: Sessions) -> Validation:

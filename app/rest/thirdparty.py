@@ -13,7 +13,7 @@ from app.access import Actor
 from app.errors import IdentityError, NotFound
 from app.federation.errors import CodeChallengeInvalid
 from app.federation.exchange import LIFETIME as TOKEN_LIFETIME
-from app.federation.service import CallbackAnswer, SignInRequest
+from app.federation.sign_in import CallbackAnswer, SignInRequest
 from app.federation.states import LIFETIME
 from app.http.browsers import kept, secrets_of
 from app.rest.bodies import BodyInvalid, members

@@ -68,7 +68,7 @@ async def begin_registration(data: KindData, services: Services, caller: Caller)
         "ceremony", address=caller.actor.origin.address, actor=caller.actor
     )
     person = await _person(services, caller)
-    options: dict[str, Json] = await services.passkeys.begin_registration(
+    options: dict[str, Json] = await services.ceremonies.begin_registration(
         person, kind, bound_to=session_id
     )
     return options
@@ -83,7 +83,7 @@ async def finish_registration(
     await services.rate_limits.charge(
         "passkey", address=caller.actor.origin.address, actor=caller.actor
     )
-    outcome = await services.self_service.finish_passkey(_me(caller), response, session_id)
+    outcome = await services.own_credentials.finish_passkey(_me(caller), response, session_id)
     if isinstance(outcome, Refused):
         raise outcome.error
     return credential(outcome.passkey)
@@ -99,7 +99,7 @@ async def begin_login(data: NothingData, services: Services, caller: Caller) -> 
     await services.rate_limits.charge(
         "ceremony", address=caller.actor.origin.address, actor=caller.actor
     )
-    options: dict[str, Json] = await services.passkeys.begin_login(both_factors=True)
+    options: dict[str, Json] = await services.ceremonies.begin_login(both_factors=True)
     return options
 
 
@@ -112,7 +112,7 @@ async def finish_login(
     await services.rate_limits.charge(
         "passkey", address=caller.actor.origin.address, actor=caller.actor
     )
-    outcome = await services.passkeys.finish_login(actor, response)
+    outcome = await services.ceremonies.finish_login(actor, response)
     if isinstance(outcome, Refused):
         raise outcome.error
     issued = await services.at_once.sign_in_by_passkey(caller.actor, outcome)
@@ -143,14 +143,13 @@ async def rename(
 async def delete_credential(credential_id: PathText, services: Services, caller: Caller) -> None:
     """Give up one's own credential, if one can still sign in; nobody else's is there (SEC-054)."""
     _recent(services, caller)
-    await services.self_service.delete_passkey(_me(caller), credential_id)
+    await services.own_credentials.delete_passkey(_me(caller), credential_id)
 
 
 def _recent(services: Services, caller: Caller) -> UUID:
     """See that the session has begun lately, where that is asked for (SEC-037); give its id."""
     session_id = caller.actor.require_session()
-    began_at = caller.signed_in.session.created_at if caller.signed_in else None
-    services.self_service.require_recent(began_at, services.self_service.graphql_max_age)
+    services.self_service.require_recent_sign_in(caller.signed_in)
     return session_id
 
 

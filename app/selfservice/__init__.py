@@ -13,7 +13,8 @@ from app.selfservice.errors import (
 from app.selfservice.holdings import Holdings
 from app.selfservice.managed import ManagedCredentials
 from app.selfservice.managed_names import ManagedNames
-from app.selfservice.notices import Addressee, Notice, Notices
+from app.selfservice.notices import Addressee, Notices
+from app.selfservice.own_credentials import OwnCredentials
 from app.selfservice.service import Oneself, SelfService
 
 __all__ = [
@@ -23,9 +24,9 @@ __all__ = [
     "LastWayIn",
     "ManagedCredentials",
     "ManagedNames",
-    "Notice",
     "Notices",
     "Oneself",
+    "OwnCredentials",
     "SecondFactorRequired",
     "SelfService",
     "StepUpRequired",

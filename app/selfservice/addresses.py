@@ -83,8 +83,9 @@ class Addresses:
         """Mail a code; to the owner of a stranger's address a word of it, with the same work."""
         template: Template = _PURPOSE
         recipient = kept.address if kept else address
+        reader = await self.users.by_id(me.user_id)
         if owner is not None and kept is None:
-            template = "email_registration_attempted"
+            template, reader = "email_registration_attempted", owner
             theirs = _same((await self.users.emails_of([owner.id]))[owner.id], address)
             recipient = theirs.address if theirs else address
         binding = _binding(me, recipient, template)
@@ -92,7 +93,9 @@ class Addresses:
         carries = template in CARRY_A_CODE
         async with transaction():
             made = await self.passcodes.issue(binding, is_decoy=not carries)
-            language = self.mail.language(me.language)
+            locale = reader.locale if reader else None
+            browser = me.actor.origin.browser_language
+            language = self.mail.language(me.asked_language, locale, browser)
             values = {"code": made.code} if carries else {}
             await self.mail.send(template, recipient, language, values, expires_at=made.expires_at)
 

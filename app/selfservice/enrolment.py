@@ -12,6 +12,7 @@ from app.credentials.errors import TotpExists
 from app.credentials.totp import Accepted, Offer, Totp
 from app.keys import KeysUnreadable, Sealer
 from app.selfservice.errors import EnrolmentInvalid
+from app.selfservice.own_credentials import OwnCredentials
 from app.selfservice.service import Oneself, SelfService
 
 LIFETIME = timedelta(minutes=10)
@@ -32,6 +33,7 @@ class TotpEnrolment:
     totp: Totp
     sealer: Sealer
     self_service: SelfService
+    own_credentials: OwnCredentials
     clock: Clock
 
     async def begin(self, me: Oneself) -> Begun:
@@ -64,7 +66,7 @@ class TotpEnrolment:
         proof = self.totp.prove(secret, code)
         if not isinstance(proof, Accepted):
             return False
-        await self.self_service.store_totp(me, secret, proof)
+        await self.own_credentials.store_totp(me, secret, proof)
         return True
 
 

@@ -45,6 +45,11 @@ class Holdings:
         return sum(one.is_mfa_only == mfa_only for one in self.passkeys)
 
 
+def credential_of(held: Holdings, credential_id: str) -> Passkey | None:
+    """Find one of a user's credentials by the id that WebAuthn knows it by."""
+    return next((one for one in held.passkeys if one.credential_id == credential_id), None)
+
+
 def is_open(config: Config, held: Holdings) -> bool:
     """Say whether somebody with these holdings can sign in."""
     by_email = config.email.enabled and config.email.use_as_login_identifier and bool(held.emails)

@@ -16,10 +16,11 @@ from app.credentials.recovery_codes import RecoveryCodes
 from app.credentials.totp import Totp
 from app.credentials.trusted_devices import TrustedDevices
 from app.federation.identities import Identity
+from app.mail import Notice
 from app.persistence import transaction
-from app.selfservice.holdings import Holdings
-from app.selfservice.notices import Addressee, Notice, Notices
-from app.selfservice.service import SelfService, credential_of
+from app.selfservice.holdings import Holdings, credential_of
+from app.selfservice.notices import Addressee, Notices
+from app.selfservice.service import SelfService
 from app.sessions import Sessions
 from app.users.errors import IdentifierMissing, UserNotFound
 from app.users.locking import lock_user

@@ -2,31 +2,12 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
 
 from app.access import Actor
 from app.audit import AuditLog
 from app.config.sections import Config, Notification
-from app.mail import Mail
+from app.mail import Mail, Notice
 from app.users import Account, Email
-
-Notice = Literal[
-    "password_create",
-    "password_update",
-    "password_delete",
-    "primary_email_update",
-    "email_create",
-    "email_delete",
-    "username_update",
-    "username_delete",
-    "passkey_create",
-    "passkey_delete",
-    "mfa_create",
-    "mfa_delete",
-    "recovery_codes_create",
-    "identity_create",
-    "identity_delete",
-]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +18,15 @@ class Addressee:
         actor: Who has made it.
         account: Whose account has changed.
         email: The primary address, as it was before.
-        language: What the client asks for, if anything.
+        language: What the user's client asks for, if anything.
+        browser_language: What the user's browser prefers, if it says so.
     """
 
     actor: Actor
     account: Account
     email: Email | None
     language: str = ""
+    browser_language: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +56,7 @@ class Notices:
         )
         if email is None or not proved or not toggle.enabled:
             return
-        spoken = self.mail.language(to.language, to.account.locale)
+        spoken = self.mail.language(to.language, to.account.locale, to.browser_language)
         is_ours = await self.mail.send(notice, email.address, spoken, values) is not None
         details = {
             "template": notice,
@@ -95,5 +78,6 @@ class IdentityNotices:
         self, notice: Notice, actor: Actor, account: Account, email: Email | None, provider: str
     ) -> None:
         """Tell a user of an identity at a provider."""
-        to = Addressee(actor, account, email)
+        origin = actor.origin
+        to = Addressee(actor, account, email, origin.language, origin.browser_language)
         await self.notices.send(notice, to, {"provider": provider})

@@ -1,48 +1,33 @@
 """What signed-in users change of their own account: each change with its rules and its notice.
 
-Every method works alone and inside a transaction that is open. Which changes end the user's other
-sessions, SEC-027 says; which need a recent sign-in, SEC-037, and a face asks `require_recent`.
+Every method works alone and inside a transaction that is open. Which changes need a recent sign-in,
+SEC-037 says, and a face asks `require_recent_sign_in`.
 """
 
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from uuid import UUID
 
 from app.access import Actor
 from app.clock import Clock
 from app.config.sections import Config
-from app.credentials.errors import PasskeyNotFound, TotpNotFound
-from app.credentials.passkey_values import Passkey, Refused, Registered
 from app.credentials.passkeys import Passkeys
-from app.credentials.passwords import Passwords, PreparedPassword
-from app.credentials.recovery_codes import RecoveryCodes
-from app.credentials.totp import Accepted, Totp
-from app.credentials.trusted_devices import TrustedDevices
-from app.credentials.webauthn_json import RegistrationResponse
-from app.credentials.webauthn_verify import NewCredential
-from app.errors import IdentityError, NotFound
-from app.federation.admission import Redeemed
-from app.federation.errors import IdentityNotFound
-from app.federation.exchange import Redemption
-from app.federation.identities import Identity
+from app.credentials.passwords import Passwords
+from app.credentials.totp import Totp
+from app.errors import NotFound
 from app.federation.service import Federation
+from app.mail import Notice
 from app.metadata import UNSET, BagChanges, Bags, Metadata, Unset
 from app.persistence import transaction
 from app.selfservice import holdings
-from app.selfservice.errors import (
-    AccountDeletionDisabled,
-    LastWayIn,
-    SecondFactorRequired,
-    StepUpRequired,
-)
+from app.selfservice.errors import AccountDeletionDisabled, LastWayIn, StepUpRequired
 from app.selfservice.holdings import Holdings
-from app.selfservice.notices import Addressee, Notice, Notices
-from app.sessions import Sessions
+from app.selfservice.notices import Addressee, Notices
+from app.sessions import SignedIn
 from app.strictjson import Json
 from app.users import Account, Email, NewEmail, ProfileChanges, Users
+from app.users.errors import UserNotFound
 from app.users.locking import lock_user
-from app.webhooks import Events
 
 PRODUCTION_MAX_AGE = timedelta(minutes=5)
 
@@ -53,7 +38,7 @@ class Oneself:
 
     Args:
         actor: Who bears a session.
-        language: What language the client asks notices to be in.
+        language: The language that a flow was asked to speak; empty for what the request names.
         ends_others: Whether changed credentials end the user's other sessions and trusted devices;
             a user may decline (SEC-027).
         signing_in: Who is about to sign in with all factors shown, where no session exists yet.
@@ -69,10 +54,18 @@ class Oneself:
         """Whose account it is."""
         return self.signing_in or self.actor.require_user()
 
+    @property
+    def asked_language(self) -> str:
+        """The language that mails were asked to be in, if any was."""
+        return self.language or self.actor.origin.language
+
 
 @dataclass(frozen=True, slots=True)
 class SelfService:
-    """Changes of an account by its own user."""
+    """Changes of an account by its own user: its addresses, name and profile, and its end.
+
+    What a user has is read and locked here, and told of, for changes of credentials as well.
+    """
 
     config: Config
     users: Users
@@ -80,12 +73,8 @@ class SelfService:
     passwords: Passwords
     passkeys: Passkeys
     totp: Totp
-    recovery_codes: RecoveryCodes
-    devices: TrustedDevices
-    sessions: Sessions
     federation: Federation
     notices: Notices
-    events: Events
     clock: Clock
 
     async def held(self, user_id: UUID) -> Holdings | None:
@@ -93,14 +82,33 @@ class SelfService:
         account = await self.users.by_id(user_id)
         if account is None:
             return None
+        identities = (await self.federation.identities_of([user_id]))[user_id]
         return Holdings(
             account=account,
             emails=(await self.users.emails_of([user_id]))[user_id],
             passkeys=await self.passkeys.list(user_id),
             has_password=await self.passwords.changed_at(user_id) is not None,
             has_totp=await self.totp.of(user_id) is not None,
-            identities=len(self.federation.shown(await self._identities(user_id))),
+            identities=len(self.federation.shown(identities)),
         )
+
+    async def locked(self, me: Oneself) -> Holdings:
+        """Read what one has; until the transaction ends nobody else changes it.
+
+        Raises:
+            UserNotFound: One's account is gone.
+        """
+        await lock_user(me.user_id)
+        held = await self.held(me.user_id)
+        if held is None:
+            raise UserNotFound
+        return held
+
+    async def tell(self, me: Oneself, held: Holdings, notice: Notice, **values: str) -> None:
+        """Tell of a change whoever had the primary address before it."""
+        browser = me.actor.origin.browser_language
+        to = Addressee(me.actor, held.account, held.primary_email, me.asked_language, browser)
+        await self.notices.send(notice, to, values)
 
     def require_recent(self, began_at: datetime | None, max_age: timedelta) -> None:
         """See that a session has begun lately enough (SEC-037).
@@ -115,9 +123,18 @@ class SelfService:
         if max_age and (began_at is None or self.clock() - began_at > max_age):
             raise StepUpRequired(int(max_age.total_seconds()))
 
+    def require_recent_sign_in(self, signed_in: SignedIn | None) -> None:
+        """See that a session has begun lately enough for a change outside of a flow (SEC-037).
+
+        Raises:
+            StepUpRequired: It has begun earlier, or there is none.
+        """
+        began_at = signed_in.session.created_at if signed_in else None
+        self.require_recent(began_at, self.step_up_max_age)
+
     @property
-    def graphql_max_age(self) -> timedelta:
-        """How long ago a sign-in may be for a change through GraphQL; zero for any time."""
+    def step_up_max_age(self) -> timedelta:
+        """How long ago a sign-in may be for a change outside of a flow; zero for any time."""
         unset = PRODUCTION_MAX_AGE if self.config.is_production else timedelta(0)
         return self.config.session.step_up.max_age or unset
 
@@ -128,10 +145,10 @@ class SelfService:
             EmailLimitReached, EmailInvalid, EmailTaken: It is refused.
         """
         async with transaction():
-            held = await self._locked(me)
+            held = await self.locked(me)
             new = NewEmail(address, is_verified=is_verified)
             email = await self.users.add_email(me.actor, me.user_id, new)
-            await self._tell(me, held, "email_create", new_address=email.address)
+            await self.tell(me, held, "email_create", new_address=email.address)
         return email
 
     async def verify_email(self, me: Oneself, email_id: UUID) -> Email:
@@ -141,11 +158,11 @@ class SelfService:
             NotFound: There is no such address.
         """
         async with transaction():
-            held = await self._locked(me)
+            held = await self.locked(me)
             email = await self.users.verify_email(me.actor, me.user_id, email_id)
             before = held.primary_email
             if before is not None and before.id != email.id:
-                await self._tell(me, held, "email_create", new_address=email.address)
+                await self.tell(me, held, "email_create", new_address=email.address)
         return email
 
     async def set_primary_email(self, me: Oneself, email_id: UUID) -> Email:
@@ -155,12 +172,12 @@ class SelfService:
             NotFound: There is no such address.
         """
         async with transaction():
-            held = await self._locked(me)
+            held = await self.locked(me)
             email = await self.users.set_primary_email(me.actor, me.user_id, email_id)
             old = held.primary_email
             if old is not None and old.id != email.id:
                 values = {"old_address": old.address, "new_address": email.address}
-                await self._tell(me, held, "primary_email_update", **values)
+                await self.tell(me, held, "primary_email_update", **values)
         return email
 
     async def delete_email(self, me: Oneself, email_id: UUID) -> None:
@@ -171,14 +188,14 @@ class SelfService:
             LastWayIn: It is needed (Q-28).
         """
         async with transaction():
-            held = await self._locked(me)
+            held = await self.locked(me)
             email = next((one for one in held.emails if one.id == email_id), None)
             if email is None:
                 raise NotFound(path=("email_id",))
             if not holdings.may_delete_email(self.config, held, email):
                 raise LastWayIn(path=("email_id",))
             await self.users.delete_email(me.actor, me.user_id, email_id)
-            await self._tell(me, held, "email_delete", deleted_address=email.address)
+            await self.tell(me, held, "email_delete", deleted_address=email.address)
 
     async def set_username(self, me: Oneself, username: str) -> Account:
         """Be called something else.
@@ -211,7 +228,7 @@ class SelfService:
             Invalid, Conflict: See `Users.update` and `Metadata.change`.
         """
         async with transaction():
-            held = None if changes.username is UNSET else await self._locked(me)
+            held = None if changes.username is UNSET else await self.locked(me)
             if held is not None and changes.username is None:
                 self._see_that_name_may_go(held)
             account = await self.users.update(me.actor, me.user_id, changes)
@@ -227,158 +244,6 @@ class SelfService:
                 await self._tell_of_name(me, held, account.username)
         return account, bags
 
-    async def store_password(self, me: Oneself, prepared: PreparedPassword) -> None:
-        """Have a password, in place of any other; a changed one ends what the old has opened."""
-        async with transaction():
-            held = await self._locked(me)
-            await self.passwords.store(me.actor, me.user_id, prepared, "profile")
-            if not held.has_password:
-                await self._tell(me, held, "password_create")
-                return
-            await self._end_others(me)
-            await self._changed_password(me, held)
-
-    async def recover_password(self, me: Oneself, prepared: PreparedPassword) -> None:
-        """Have a new password without the old one, by the mail that one reads.
-
-        Nobody is signed in yet: every session and every trusted device ends (SEC-027).
-        """
-        async with transaction():
-            held = await self._locked(me)
-            await self.passwords.store(me.actor, me.user_id, prepared, "recovery")
-            await self.sessions.end_all(me.actor, me.user_id)
-            await self.devices.forget_all(me.actor, me.user_id)
-            await self._changed_password(me, held)
-
-    async def delete_password(self, me: Oneself) -> None:
-        """Go without a password.
-
-        Raises:
-            LastWayIn: It is needed.
-        """
-        async with transaction():
-            held = await self._locked(me)
-            if not holdings.may_delete_password(self.config, held):
-                raise LastWayIn
-            await self.passwords.delete(me.actor, me.user_id)
-            await self._end_others(me)
-            await self._tell(me, held, "password_delete")
-
-    async def finish_passkey(
-        self, me: Oneself, response: RegistrationResponse, bound_to: UUID
-    ) -> Registered | Refused:
-        """Have another passkey or security key."""
-        async with transaction():
-            held = await self._locked(me)
-            found = await self.passkeys.finish_registration(
-                me.actor, me.user_id, response, bound_to=bound_to
-            )
-            if isinstance(found, Registered):
-                await self._added(me, held, found.passkey)
-        return found
-
-    async def keep_passkey(self, me: Oneself, new: NewCredential) -> Registered | Refused:
-        """Have another passkey or security key, which has been verified."""
-        async with transaction():
-            held = await self._locked(me)
-            found = await self.passkeys.keep(me.actor, me.user_id, new)
-            if isinstance(found, Registered):
-                await self._added(me, held, found.passkey)
-        return found
-
-    async def delete_passkey(self, me: Oneself, credential_id: str) -> Passkey:
-        """Give up a passkey or a security key.
-
-        Raises:
-            NotFound: One has none of this id (SEC-054).
-            LastWayIn, SecondFactorRequired: It is needed.
-        """
-        async with transaction():
-            held = await self._locked(me)
-            passkey = credential_of(held, credential_id)
-            if passkey is None:
-                raise PasskeyNotFound
-            if not holdings.may_delete_passkey(self.config, held, passkey):
-                raise SecondFactorRequired if passkey.is_mfa_only else LastWayIn
-            await self.passkeys.delete(me.actor, me.user_id, credential_id)
-            await self._end_others(me)
-            if passkey.is_mfa_only:
-                rest = [one for one in held.passkeys if one.id != passkey.id]
-                await self._removed_factor(me, replace(held, passkeys=rest))
-            else:
-                await self._tell(me, held, "passkey_delete")
-        return passkey
-
-    async def store_totp(self, me: Oneself, secret: str, proof: Accepted) -> None:
-        """Have an authenticator app.
-
-        Raises:
-            TotpExists: One has one already.
-        """
-        async with transaction():
-            held = await self._locked(me)
-            await self.totp.store(me.actor, me.user_id, secret, proof)
-            await self._tell(me, held, "mfa_create")
-
-    async def delete_totp(self, me: Oneself) -> None:
-        """Give up the authenticator app.
-
-        Raises:
-            TotpNotFound: There is none.
-            SecondFactorRequired: It is needed.
-        """
-        async with transaction():
-            held = await self._locked(me)
-            if not held.has_totp:
-                raise TotpNotFound
-            if not holdings.may_delete_totp(self.config, held):
-                raise SecondFactorRequired
-            await self.totp.delete(me.actor, me.user_id)
-            await self._end_others(me)
-            await self._removed_factor(me, replace(held, has_totp=False))
-
-    async def regenerate_recovery_codes(self, me: Oneself) -> list[str]:
-        """Have ten new recovery codes, to be shown once; the old ones are void."""
-        async with transaction():
-            held = await self._locked(me)
-            codes = await self.recovery_codes.generate(me.actor, me.user_id)
-            await self.devices.forget_all(me.actor, me.user_id)
-            await self._tell(me, held, "recovery_codes_create")
-        return codes
-
-    async def connect_identity(self, me: Oneself, token: str, code_verifier: str) -> Redeemed:
-        """Sign in with another identity from now on: the one that an exchange token stands for.
-
-        Raises:
-            IdentityError: See `Federation.redeem`.
-        """
-        wanted = Redemption("profile", code_verifier=code_verifier, user_id=me.user_id)
-        try:
-            return await self.federation.redeem(me.actor, token, wanted)
-        except IdentityError as error:
-            await self.federation.note_refusal(me.actor, error)
-            raise
-
-    async def disconnect_identity(self, me: Oneself, identity_id: UUID) -> Identity:
-        """Sign in with an identity at a provider no longer.
-
-        Raises:
-            IdentityNotFound: One has no such identity.
-            LastWayIn: It is needed.
-        """
-        async with transaction():
-            held = await self._locked(me)
-            mine = await self._identities(me.user_id)
-            if all(one.id != identity_id for one in mine):
-                raise IdentityNotFound
-            shown = self.federation.shown([one for one in mine if one.id == identity_id])
-            if not holdings.may_disconnect(self.config, held, identities=len(shown)):
-                raise LastWayIn(path=("identity_id",))
-            identity = await self.federation.disconnect(me.actor, me.user_id, identity_id)
-            name = shown[0][1].display_name if shown else identity.provider
-            await self._tell(me, held, "identity_delete", provider=name)
-        return identity
-
     async def delete_account(self, me: Oneself) -> None:
         """Delete one's account with everything in it; all sessions end (SEC-027).
 
@@ -388,37 +253,6 @@ class SelfService:
         if not self.config.account.allow_deletion:
             raise AccountDeletionDisabled
         await self.users.delete(me.actor, me.user_id)
-
-    async def _locked(self, me: Oneself) -> Holdings:
-        """Read what one has; until the transaction ends nobody else changes it."""
-        await lock_user(me.user_id)
-        held = await self.held(me.user_id)
-        if held is None:
-            raise NotFound(path=("user_id",))
-        return held
-
-    async def _identities(self, user_id: UUID) -> Sequence[Identity]:
-        return (await self.federation.identities_of([user_id]))[user_id]
-
-    async def _end_others(self, me: Oneself) -> None:
-        """End the sessions and trusted devices that a credential may have opened (SEC-027)."""
-        if me.ends_others:
-            keep = None if me.signing_in else me.actor.require_session()
-            await self.sessions.end_all(me.actor, me.user_id, keep=keep)
-            await self.devices.forget_all(me.actor, me.user_id)
-
-    async def _added(self, me: Oneself, held: Holdings, passkey: Passkey) -> None:
-        if passkey.is_mfa_only:  # any change of factors voids trust (SEC-059)
-            await self.devices.forget_all(me.actor, me.user_id)
-        notice: Notice = "mfa_create" if passkey.is_mfa_only else "passkey_create"
-        await self._tell(me, held, notice)
-
-    async def _removed_factor(self, me: Oneself, left: Holdings) -> None:
-        """Tell of a second factor that is gone; recovery codes go with the last."""
-        await self.devices.forget_all(me.actor, me.user_id)
-        if not left.has_totp and not left.count(mfa_only=True):
-            await self.recovery_codes.delete(me.actor, me.user_id)
-        await self._tell(me, left, "mfa_delete")
 
     def _see_that_name_may_go(self, held: Holdings) -> None:
         """See that an account can be without its user name; one that opens nothing always can.
@@ -432,20 +266,6 @@ class SelfService:
 
     async def _tell_of_name(self, me: Oneself, held: Holdings, username: str | None) -> None:
         if username is None:
-            await self._tell(me, held, "username_delete")
+            await self.tell(me, held, "username_delete")
         else:
-            await self._tell(me, held, "username_update", new_username=username)
-
-    async def _changed_password(self, me: Oneself, held: Holdings) -> None:
-        await self.events.record_user("user.update.password.update", me.actor, me.user_id)
-        await self._tell(me, held, "password_update" if held.has_password else "password_create")
-
-    async def _tell(self, me: Oneself, held: Holdings, notice: Notice, **values: str) -> None:
-        """Tell of a change whoever had the primary address before it."""
-        to = Addressee(me.actor, held.account, held.primary_email, me.language)
-        await self.notices.send(notice, to, values)
-
-
-def credential_of(held: Holdings, credential_id: str) -> Passkey | None:
-    """Find one of a user's credentials by the id that WebAuthn knows it by."""
-    return next((one for one in held.passkeys if one.credential_id == credential_id), None)
+            await self.tell(me, held, "username_update", new_username=username)

@@ -1,7 +1,8 @@
 """Sessions: issued, checked, refreshed, listed, ended; and the tokens that stand for them."""
 
 from app.sessions.claims import TokenClaims
-from app.sessions.refreshing import RefreshTokenInvalid, RefreshTokens
+from app.sessions.refresh_tokens import RefreshTokenInvalid, RefreshTokens
+from app.sessions.refreshing import Refreshing
 from app.sessions.service import Sessions
 from app.sessions.tokens import SessionTokens, TokenExpired, Verified
 from app.sessions.values import Draft, Issued, Session, SessionNotFound, SignedIn, SignIn
@@ -11,6 +12,7 @@ __all__ = [
     "Issued",
     "RefreshTokenInvalid",
     "RefreshTokens",
+    "Refreshing",
     "Session",
     "SessionNotFound",
     "SessionTokens",

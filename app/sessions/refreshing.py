@@ -1,81 +1,116 @@
-"""Refresh tokens: what they look like, and whether one is ours. Pure.
+"""Sessions that go on: a refresh token is exchanged for a new token, or ends its session."""
 
-A refresh token names a session and how often that session has been refreshed, under a MAC whose key
-comes from the encryption secret. Nothing of it is stored but the count, so the database signs
-nobody in (SEC-119), and a token that has been used is still known for what it is: its count is
-behind.
-"""
-
-import hmac
-import struct
-from collections.abc import Sequence
 from dataclasses import dataclass
-from uuid import UUID
+from datetime import datetime, timedelta
 
-from cryptography.hazmat.primitives.hashes import SHA256
-from cryptography.hazmat.primitives.kdf.hkdf import HKDF
+from app import strictjson
+from app.access import Actor
+from app.audit import AuditLog
+from app.clock import Clock
+from app.config import sections
+from app.persistence import Row, fetch, transaction
+from app.sessions.refresh_tokens import RefreshToken, RefreshTokenInvalid, RefreshTokens
+from app.sessions.service import Sessions
+from app.sessions.tokens import SessionTokens
+from app.sessions.values import Draft, Issued, Session, SessionNotFound
 
-from app import base64url
-from app.errors import Unauthenticated
-
-PREFIX = "rt_"
-_BODY = struct.Struct(">16sQ")
-_MAC_SIZE = 32
-
-
-class RefreshTokenInvalid(Unauthenticated):
-    """A refresh token that is none of ours, was used before, or whose session has ended."""
-
-    code = "refresh_token_invalid"
-    message = "The refresh token is not valid."
+_SESSION = """
+SELECT id, user_id, ip_address, user_agent, created_at, last_used_at, expires_at, is_remembered, amr
+FROM user_session WHERE id = $1
+"""
+_LOCK = """
+SELECT id, user_id, last_used_at, expires_at, refresh_count, refreshed_at FROM user_session
+WHERE id = $1 FOR UPDATE
+"""
+_COUNT = """
+UPDATE user_session SET refresh_count = refresh_count + 1, refreshed_at = $2, last_used_at = $2
+WHERE id = $1
+"""
+_END = "DELETE FROM user_session WHERE id = $1"
+_GRACE = timedelta(seconds=30)
 
 
 @dataclass(frozen=True, slots=True)
-class RefreshToken:
-    """What a refresh token says."""
+class Refreshing:
+    """Exchanges refresh tokens, each of them once (RFC 9700 §4.14.2)."""
 
-    session_id: UUID
-    count: int
+    config: sections.Session
+    sessions: Sessions
+    tokens: SessionTokens
+    refresh_tokens: RefreshTokens
+    audit: AuditLog
+    clock: Clock
 
+    async def exchange(self, actor: Actor, text: str) -> Issued:
+        """Exchange a refresh token for a new token and a new refresh token.
 
-class RefreshTokens:
-    """Writes and reads refresh tokens; the first secret writes, every one of them reads."""
-
-    def __init__(self, secrets: Sequence[str]) -> None:
-        self._keys = [
-            HKDF(SHA256(), 32, salt=None, info=b"sekisho refresh tokens").derive(secret.encode())
-            for secret in secrets
-        ]
-
-    def write(self, token: RefreshToken) -> str:
-        """Write a token: `rt_` and 75 characters of base64url."""
-        body = _BODY.pack(token.session_id.bytes, token.count)
-        return PREFIX + base64url.encode(body + _mac(self._keys[0], body))
-
-    def read(self, text: str) -> RefreshToken:
-        """Read a token; whether its session lives is not judged here.
+        The last token that was exchanged gives the same successor again for 30 seconds, for answers
+        that were lost and for several windows of a browser. Exchanged later, or when its successor
+        has been exchanged too, it is in two hands: the session ends (RFC 9700 §4.14.2).
 
         Raises:
-            RefreshTokenInvalid: It is not one of ours, to the letter.
+            RefreshTokenInvalid: It is none of ours, its session has ended, or it was used before.
+            SignerUnavailable: The new token cannot be signed; the old one is as good as before.
         """
-        raw = _raw(text)
-        body, mac = raw[: _BODY.size], raw[_BODY.size :]
-        if not any(hmac.compare_digest(_mac(key, body), mac) for key in self._keys):
+        if not self.config.access_token_lifespan:
             raise RefreshTokenInvalid
-        session_id, count = _BODY.unpack(body)
-        return RefreshToken(UUID(bytes=session_id), count)
+        presented = self.refresh_tokens.read(text)
+        draft = await self._draft(presented)
+        token = await self.tokens.mint(draft.claims)  # if that fails nothing has been counted
+        async with transaction():
+            rows = await fetch(_LOCK, presented.session_id)
+            now = self.clock()
+            count = await self._counted(actor, presented, rows[0], now) if rows else None
+        if count is None:
+            raise RefreshTokenInvalid
+        refresh = self.refresh_tokens.write(RefreshToken(presented.session_id, count))
+        return Issued(draft.session, token, draft.issued_at, draft.expires_at, refresh)
 
+    async def end(self, actor: Actor, text: str) -> None:
+        """End the session of a refresh token: signing out, whose token may have expired.
 
-def _mac(key: bytes, body: bytes) -> bytes:
-    return hmac.digest(key, body, "sha256")
+        Raises:
+            RefreshTokenInvalid: It is none of ours, or its session has ended.
+        """
+        presented = self.refresh_tokens.read(text)
+        row = await self._row(presented)
+        try:
+            await self.sessions.end(actor, row["user_id"], presented.session_id, "user_logged_out")
+        except SessionNotFound:
+            raise RefreshTokenInvalid from None
 
+    async def _row(self, presented: RefreshToken) -> Row:
+        rows = await fetch(_SESSION, presented.session_id)
+        if not rows:
+            raise RefreshTokenInvalid
+        return rows[0]
 
-def _raw(text: str) -> bytes:
-    size = _BODY.size + _MAC_SIZE
-    encoded = text.removeprefix(PREFIX)
-    if encoded == text or len(encoded) != (size * 4 + 2) // 3:
-        raise RefreshTokenInvalid
-    try:
-        return base64url.decode(encoded)
-    except ValueError:
-        raise RefreshTokenInvalid from None
+    async def _draft(self, presented: RefreshToken) -> Draft:
+        """Say what the next token of a session will claim."""
+        row, now = await self._row(presented), self.clock()
+        columns = {name: row[name] for name in Session.__slots__}
+        session = Session(**columns | {"last_used_at": now})
+        amr = tuple(strictjson.parse(row["amr"].encode())) if row["amr"] else ()
+        draft = await self.sessions.draft_of(session, now, amr)
+        if draft is None:
+            raise RefreshTokenInvalid
+        return draft
+
+    async def _counted(
+        self, actor: Actor, presented: RefreshToken, row: Row, now: datetime
+    ) -> int | None:
+        """Count a refresh, and give the count that the new refresh token bears; None to refuse."""
+        if self.sessions.has_ended(row["expires_at"], row["last_used_at"], now):
+            return None
+        count: int = row["refresh_count"]
+        if presented.count == count:
+            await fetch(_COUNT, row["id"], now)
+            return count + 1
+        if presented.count == count - 1 and now - row["refreshed_at"] <= _GRACE:
+            return count
+        await fetch(_END, row["id"])
+        details = {"session_id": str(row["id"])}
+        await self.audit.record(
+            "session_refresh_reused", actor, subject=row["user_id"], details=details
+        )
+        return None

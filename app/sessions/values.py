@@ -92,17 +92,12 @@ NOBODY_SIGNED_IN = SignIn()
 
 @dataclass(frozen=True, slots=True)
 class Draft:
-    """A session that is about to begin or to go on, and what its token will claim, not signed yet.
-
-    Attributes:
-        refreshed: How often its refresh token has been exchanged.
-    """
+    """A session that is to begin or to go on, and what its token will claim, not signed yet."""
 
     session: Session
     claims: dict[str, Any]
     issued_at: datetime
     expires_at: datetime
-    refreshed: int = 0
 
 
 @dataclass(frozen=True, slots=True)

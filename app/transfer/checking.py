@@ -1,4 +1,4 @@
-"""Holds an entry against the rules and makes rows of it.
+"""Holds an entry against the rules and makes rows of it; its parts are judged in `parts`.
 
 The rules are those of the domains: an address, a user name, a profile, a bag and a hash are judged
 by the code that judges them anywhere else (SEC-115).
@@ -12,21 +12,30 @@ from uuid import UUID
 
 import msgspec
 
-from app import base64url, strictjson
+from app import strictjson
 from app.clock import STORABLE_YEARS
-from app.config.sections import BagLimit, BagLimits, Config
+from app.config.sections import BagLimits, Config
 from app.credentials.errors import PasswordHashTooCostly
 from app.credentials.password_formats import parse
 from app.credentials.totp import Totp
-from app.credentials.webauthn_keys import KeyRefused, check_key
 from app.errors import IdentityError
 from app.federation.identities import MOST_ISSUER, MOST_SUBJECT
 from app.ids import new_id
 from app.metadata import Bag
-from app.metadata.patch import check, compact, within
-from app.text import is_printable, is_storable
+from app.text import is_printable
 from app.transfer import hanko
 from app.transfer.errors import EntryInvalid
+from app.transfer.parts import (
+    EMPTY_BAG,
+    bag_text,
+    check_credential,
+    claims_text,
+    methods_text,
+    refuse_many,
+    refuse_twice,
+    shown,
+    word,
+)
 from app.transfer.reading import Entry, Format
 from app.transfer.records import (
     CredentialRecord,
@@ -35,25 +44,19 @@ from app.transfer.records import (
     TotpRecord,
     UserRecord,
 )
-from app.transfer.rows import Prepared, Row
+from app.transfer.rows import Prepared, Row, values
 from app.users import ProfileChanges
 from app.users.accounts import PROFILE, address_key, check_id
 from app.users.errors import IdentifierMissing, PrimaryEmailWrong
 
-MAX_NAME = 100
 MOST_TEXT = 255
 MOST_EMAILS = 100
 """Addresses of one entry, unless the configuration allows users more."""
 
-_MAX_CREDENTIAL_ID = 1023  # bytes; WebAuthn §4
-_MAX_WORD = 64
-_MOST_WORDS = 16  # of a list of transports or methods
-_MOST_CLAIMS = 64 * 1024  # bytes
 _MOST_CREDENTIALS = 200  # passkeys and security keys: 100 of each, in any configuration
 _MOST_IDENTITIES = 1_000  # nothing else bounds them
 _MOST_SESSIONS = 100  # as with addresses
 _MOST_CODES = _MOST_DEVICES = 100
-_EMPTY = "{}"
 _BAGS = (
     (Bag.PUBLIC, "public_metadata", "public_bag"),
     (Bag.PRIVATE, "private_metadata", "private_bag"),
@@ -137,7 +140,7 @@ class Checking:
             "user_metadata": [
                 (
                     user_id,
-                    *(bags.get(column, _EMPTY) for _, _, column in _BAGS),
+                    *(bags.get(column, EMPTY_BAG) for _, _, column in _BAGS),
                     given.get("version", int(bool(bags))),
                 )
             ],
@@ -148,8 +151,8 @@ class Checking:
             raise IdentifierMissing  # but for an export: a user may have lost all of them
         self._add_credentials(rows, user_id, record)
         if record.identities:
-            _refuse_many(record.identities, "identities", _MOST_IDENTITIES)
-            own = {row[0] for row in rows.get("email", ())}
+            refuse_many(record.identities, "identities", _MOST_IDENTITIES)
+            own = set(values("email", "id", rows.get("email", ())))
             rows["identity"] = [self._identity(user_id, one, own) for one in record.identities]
         self._add_sessions(rows, user_id, record)
         return Prepared(number, user_id, record.id is not None, given, rows)
@@ -169,13 +172,13 @@ class Checking:
         for (bag, name, column), limit in zip(_BAGS, limits, strict=True):
             raw = getattr(record, name)
             if raw is not msgspec.UNSET:
-                found[column] = _bag(bag, bytes(raw), limit)
+                found[column] = bag_text(bag, bytes(raw), limit)
         return found
 
     def _emails(self, user_id: UUID, emails: Sequence[EmailRecord]) -> list[Row]:
         alone = len(emails) == 1
         if not alone:
-            _refuse_many(emails, "emails", max(MOST_EMAILS, self.config.email.limit))
+            refuse_many(emails, "emails", max(MOST_EMAILS, self.config.email.limit))
         if not alone and sum(email.is_primary for email in emails) != 1:
             raise PrimaryEmailWrong(path=("emails",))
         longest = self.config.email.max_length
@@ -186,7 +189,7 @@ class Checking:
             times = self._time(email.created_at), self._time(email.updated_at)
             marks = alone or email.is_primary, email.is_verified
             rows.append((email.id or new_id(), user_id, written, key, *marks, *times))
-        _refuse_twice([row[3] for row in rows], "emails")
+        refuse_twice(values("email", "address_key", rows), "emails")
         return rows
 
     def _add_credentials(
@@ -195,24 +198,25 @@ class Checking:
         if (password := record.password) is not None:
             if parse(password.hash).is_costly:
                 raise PasswordHashTooCostly
-            values = (password.hash, password.imported, self._time(password.changed_at))
-            rows["user_password"] = [(user_id, password.id or new_id(), *values)]
+            kept = (password.hash, password.imported, self._time(password.changed_at))
+            rows["user_password"] = [(user_id, password.id or new_id(), *kept)]
         if record.webauthn_credentials:
-            _refuse_many(record.webauthn_credentials, "webauthn_credentials", _MOST_CREDENTIALS)
+            refuse_many(record.webauthn_credentials, "webauthn_credentials", _MOST_CREDENTIALS)
             found = [self._credential(user_id, one) for one in record.webauthn_credentials]
-            _refuse_twice([row[2] for row in found], "webauthn_credentials")
+            ids = values("webauthn_credential", "credential_id", found)
+            refuse_twice(ids, "webauthn_credentials")
             rows["webauthn_credential"] = found
         if record.totp is not None:
             rows["user_totp"] = [self._totp(user_id, record.totp)]
         if record.recovery_codes:
-            _refuse_many(record.recovery_codes, "recovery_codes", _MOST_CODES)
+            refuse_many(record.recovery_codes, "recovery_codes", _MOST_CODES)
             rows["user_recovery_code"] = [
                 (code.digest, user_id, self._time(code.created_at))
                 for code in record.recovery_codes
             ]
 
     def _credential(self, user_id: UUID, found: CredentialRecord) -> Row:
-        _check_credential(found)
+        check_credential(found)
         used = found.last_used_at
         return (
             found.id or new_id(),
@@ -263,7 +267,7 @@ class Checking:
             found.provider,
             found.issuer,
             found.subject,
-            _EMPTY if found.claims is msgspec.UNSET else _claims(bytes(found.claims)),
+            EMPTY_BAG if found.claims is msgspec.UNSET else claims_text(bytes(found.claims)),
             self._time(found.created_at),
             self._time(found.updated_at),
             None if used is None else self._time(used),
@@ -271,31 +275,29 @@ class Checking:
 
     def _add_sessions(self, rows: dict[str, list[Row]], user_id: UUID, record: UserRecord) -> None:
         if record.sessions:
-            _refuse_many(
-                record.sessions, "sessions", max(_MOST_SESSIONS, self.config.session.limit)
-            )
+            refuse_many(record.sessions, "sessions", max(_MOST_SESSIONS, self.config.session.limit))
             rows["user_session"] = [
                 (
                     one.id,
                     user_id,
-                    one.ip_address and _word(one.ip_address, "ip_address", 64),
-                    _shown(one.user_agent),
+                    one.ip_address and word(one.ip_address, "ip_address", 64),
+                    shown(one.user_agent),
                     *(self._time(at) for at in (one.created_at, one.last_used_at, one.expires_at)),
                     one.refresh_count,
                     None if one.refreshed_at is None else self._time(one.refreshed_at),
-                    _methods(one.amr) if one.amr else None,
+                    methods_text(one.amr) if one.amr else None,
                     one.is_remembered,
                 )
                 for one in record.sessions
             ]
         if record.trusted_devices:
-            _refuse_many(record.trusted_devices, "trusted_devices", _MOST_DEVICES)
+            refuse_many(record.trusted_devices, "trusted_devices", _MOST_DEVICES)
             rows["trusted_device"] = [
                 (
                     one.id,
                     user_id,
                     one.digest,
-                    _shown(one.user_agent),
+                    shown(one.user_agent),
                     self._time(one.created_at),
                     self._time(one.expires_at),
                 )
@@ -321,98 +323,6 @@ def _profile(record: UserRecord, config: Config) -> dict[str, Any]:
         if (value := getattr(record, name)) is not None
     }
     return ProfileChanges(**given).checked(config.username) if given else {}
-
-
-def _bag(bag: Bag, raw: bytes, limit: BagLimit) -> str:
-    """Give a bag as it is stored.
-
-    A text that comes out of the encoder as it went in is compact and says nothing twice; all
-    others go the long way.
-    """
-    if raw in (b"{}", b"null"):
-        return _EMPTY
-    try:
-        value = msgspec.json.decode(raw)
-        plain = b"\\u0000" not in raw and raw.count(b"{") + raw.count(b"[") <= strictjson.MAX_DEPTH
-        if plain and isinstance(value, dict) and msgspec.json.encode(value) == raw:
-            return within(bag, raw.decode(), limit)
-        value = strictjson.parse(raw)
-        check(bag, value)
-    except (msgspec.MsgspecError, RecursionError, strictjson.NotJson):
-        raise EntryInvalid("A bag is no JSON as it is accepted.", path=(bag.field,)) from None
-    return compact(bag, value, limit)
-
-
-def _claims(raw: bytes) -> str:
-    """Give the claims of an identity as they are stored.
-
-    Raises:
-        EntryInvalid: They are no JSON object that a database keeps, or too many.
-    """
-    try:
-        value = strictjson.parse(raw)
-    except strictjson.NotJson:
-        value = None
-    if not isinstance(value, dict) or b"\\u0000" in raw:
-        raise EntryInvalid("The claims of an identity are no JSON object.", path=("identities",))
-    written = strictjson.encode(value)
-    if len(written.encode()) > _MOST_CLAIMS:
-        message = f"The claims of an identity have more than {_MOST_CLAIMS} bytes."
-        raise EntryInvalid(message, path=("identities", "claims"))
-    return written
-
-
-def _check_credential(found: CredentialRecord) -> None:
-    path = ("webauthn_credentials",)
-    try:
-        is_id = 0 < len(base64url.decode(found.credential_id)) <= _MAX_CREDENTIAL_ID
-        check_key(base64url.decode(found.public_key))
-    except KeyRefused:
-        message = "The public key of a passkey is none that could sign in here."
-        raise EntryInvalid(message, path=(*path, "public_key")) from None
-    except ValueError:
-        is_id = False
-    if not is_id:
-        raise EntryInvalid(
-            "The id and the public key of a passkey are base64url without padding.", path=path
-        )
-    _refuse_many(found.transports, "transports", _MOST_WORDS)
-    for word in (found.attestation_type, *found.transports):
-        _word(word, "webauthn_credentials", _MAX_WORD)
-    _refuse_twice(list(found.transports), "webauthn_credentials")
-    if found.name is not None and not (
-        0 < len(found.name.strip()) <= MAX_NAME and is_printable(found.name)
-    ):
-        raise EntryInvalid("The name of a passkey cannot be shown.", path=path)
-
-
-def _word(text: str, name: str, most: int) -> str:
-    """Take a text that is one word, such as a transport or a provider's name."""
-    if not 0 < len(text) <= most or not is_printable(text) or any(c.isspace() for c in text):
-        raise EntryInvalid("A text is empty, too long, or no word.", path=(name,))
-    return text
-
-
-def _methods(amr: Sequence[str]) -> str:
-    """Write how somebody has signed in."""
-    _refuse_many(amr, "amr", _MOST_WORDS)
-    return strictjson.encode([_word(way, "amr", 32) for way in amr])
-
-
-def _shown(text: str | None) -> str | None:
-    if text is not None and not is_storable(text):
-        raise EntryInvalid("A text holds what no database keeps.", path=("user_agent",))
-    return text
-
-
-def _refuse_many(values: Sequence[object], name: str, most: int) -> None:
-    if len(values) > most:
-        raise EntryInvalid(f"There are more than {most} {name.replace('_', ' ')}.", path=(name,))
-
-
-def _refuse_twice(values: Sequence[str], name: str) -> None:
-    if len(set(values)) != len(values):
-        raise EntryInvalid("The entry says the same thing twice.", path=(name,))
 
 
 def problem_of(prepared: Prepared, error: IdentityError) -> Problem:

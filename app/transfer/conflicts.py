@@ -5,11 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from app import strictjson
 from app.errors import IdentityError
-from app.persistence import fetch, speaks
+from app.persistence import fetch
 from app.transfer.errors import EntryTaken
-from app.transfer.rows import Prepared, names
+from app.transfer.rows import Prepared, values
 from app.users.errors import EmailTaken, UserExists, UsernameTaken
 
 # The table, its column that is unique, and the column that says whose the row is.
@@ -26,7 +25,7 @@ _ONCE = (
     ("trusted_device", "id", "user_id"),
     ("trusted_device", "digest", "user_id"),
 )
-_AMONG = {"sqlite": "IN (SELECT value FROM json_each($1))", "postgres": "= ANY($1)"}
+_SUBJECTS = "SELECT provider, issuer, subject, user_id FROM identity WHERE subject = ANY($1)"
 _RETIRED = "retired_user"
 _IDENTITY = "identity"
 _REFUSALS: Mapping[tuple[str, str], type[IdentityError]] = {
@@ -86,55 +85,43 @@ async def conflicts_of(batch: Sequence[Prepared]) -> dict[int, list[Conflict]]:
 
 async def retired_among(user_ids: Sequence[UUID]) -> set[UUID]:
     """Say which ids belonged to users who were deleted: they are never given out (SEC-122)."""
-    among = _AMONG[speaks()]
-    rows = await fetch(f"SELECT id FROM retired_user WHERE id {among}", _list(user_ids))
+    rows = await fetch("SELECT id FROM retired_user WHERE id = ANY($1)", [*user_ids])
     return {row["id"] for row in rows}
 
 
 def _claims(prepared: Prepared) -> Iterator[Claim]:
     for table, column, _ in _ONCE:
-        at = names(table).index(column)
-        for row in prepared.rows.get(table, ()):
-            if row[at] is not None:
-                yield Claim(table, column, row[at])
+        for value in values(table, column, prepared.rows.get(table, ())):
+            if value is not None:
+                yield Claim(table, column, value)
     yield Claim(_RETIRED, "id", prepared.user_id)
-    for row in prepared.rows.get(_IDENTITY, ()):
-        yield Claim(_IDENTITY, "subject", row[3:6])
+    identities = prepared.rows.get(_IDENTITY, ())
+    keys = (values(_IDENTITY, name, identities) for name in ("provider", "issuer", "subject"))
+    for key in zip(*keys, strict=True):
+        yield Claim(_IDENTITY, "subject", key)
 
 
 async def _owners(claims: Iterable[Claim]) -> dict[Claim, UUID | None]:
-    values: dict[tuple[str, str], list[Any]] = {}
+    claimed: dict[tuple[str, str], list[Any]] = {}
     for claim in claims:
-        values.setdefault((claim.table, claim.column), []).append(claim.value)
+        claimed.setdefault((claim.table, claim.column), []).append(claim.value)
     owners: dict[Claim, UUID | None] = {}
-    among = _AMONG[speaks()]
     for table, column, owner in _ONCE:
-        wanted = values.get((table, column))
+        wanted = claimed.get((table, column))
         if wanted:
             rows = await fetch(
-                f"SELECT {column} AS taken, {owner} AS owner FROM {table} WHERE {column} {among}",
-                _list(wanted),
+                f"SELECT {column} AS taken, {owner} AS owner FROM {table} WHERE {column} = ANY($1)",
+                wanted,
             )
             owners |= {Claim(table, column, row["taken"]): row["owner"] for row in rows}
-    for user_id in await retired_among(values.get((_RETIRED, "id"), [])):
+    for user_id in await retired_among(claimed.get((_RETIRED, "id"), [])):
         owners[Claim(_RETIRED, "id", user_id)] = None
-    return owners | await _owners_of_identities(values.get((_IDENTITY, "subject"), []))
+    return owners | await _owners_of_identities(claimed.get((_IDENTITY, "subject"), []))
 
 
 async def _owners_of_identities(keys: Sequence[tuple[str, str, str]]) -> dict[Claim, UUID | None]:
     if not keys:
         return {}
-    among = _AMONG[speaks()]
-    rows = await fetch(
-        f"SELECT provider, issuer, subject, user_id FROM identity WHERE subject {among}",
-        _list([subject for _, _, subject in keys]),
-    )
+    rows = await fetch(_SUBJECTS, [subject for _, _, subject in keys])
     taken = {(row["provider"], row["issuer"], row["subject"]): row["user_id"] for row in rows}
     return {Claim(_IDENTITY, "subject", key): taken[key] for key in keys if key in taken}
-
-
-def _list(values: Sequence[Any]) -> Any:  # noqa: ANN401  # as the database takes it
-    """Hand a list over in one parameter."""
-    if speaks() == "postgres":
-        return list(values)
-    return strictjson.encode([str(value) for value in values])

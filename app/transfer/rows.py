@@ -1,6 +1,8 @@
 """The rows that a user is made of, in the order in which they can be written."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any
 from uuid import UUID
 
@@ -29,9 +31,16 @@ CREDENTIALS = frozenset({"user_password", "webauthn_credential", "user_totp"})
 """What signs in: who has changed it signs in anew."""
 
 
-def names(table: str) -> list[str]:
+@cache
+def names(table: str) -> tuple[str, ...]:
     """Give the columns of a table."""
-    return COLUMNS[table].split(", ")
+    return tuple(COLUMNS[table].split(", "))
+
+
+def values(table: str, column: str, rows: Iterable[Row]) -> list[Any]:
+    """Give what rows of a table hold in a column."""
+    at = names(table).index(column)
+    return [row[at] for row in rows]
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,7 +10,7 @@ from app.audit import AuditLog
 from app.credentials.trusted_devices import TrustedDevices
 from app.persistence import copy_rows, fetch
 from app.sessions import Sessions
-from app.transfer.rows import CREDENTIALS, Prepared, Row, names
+from app.transfer.rows import CREDENTIALS, Prepared, Row, names, values
 from app.users import raise_stamp
 from app.users.errors import UserNotFound
 from app.users.locking import lock_user
@@ -39,6 +39,7 @@ _NO_PRIMARY = "UPDATE email SET is_primary = FALSE WHERE user_id = $1"
 _EMAIL = """
 UPDATE email SET address = $2, is_primary = $3, is_verified = $4, updated_at = $5 WHERE id = $1
 """
+_EMAIL_COLUMNS = ("address", "is_primary", "is_verified", "updated_at")
 _FORGET_EMAIL = "DELETE FROM email WHERE id = $1"
 _REPLACED = (
     "user_password",
@@ -110,7 +111,7 @@ class Updating:
 
 async def _write_account(user_id: UUID, given: Mapping[str, Any], row: Row) -> None:
     """Change the profile and the bags."""
-    updated_at = row[names("app_user").index("updated_at")]
+    (updated_at,) = values("app_user", "updated_at", [row])
     await fetch(_PROFILE, user_id, *(given.get(name) for name in _PROFILE_COLUMNS), updated_at)
     if any(name in given for name in _BAG_COLUMNS):
         await fetch(_BAGS, user_id, *(given.get(name) for name in _BAG_COLUMNS))
@@ -122,18 +123,19 @@ async def _update_emails(user_id: UUID, rows: list[Row]) -> dict[UUID, UUID]:
     if not rows:
         return {}
     known = {row["address_key"]: row["id"] for row in await fetch(_EMAILS, user_id)}
-    wanted = {row[3] for row in rows}
+    keys = values("email", "address_key", rows)
     for key, email_id in known.items():
-        if key not in wanted:
+        if key not in keys:
             await fetch(_FORGET_EMAIL, email_id)
     await fetch(_NO_PRIMARY, user_id)
     moved = {}
     for row in rows:
-        own, _, address, key, is_primary, is_verified, _, updated_at = row
-        if key in known:
-            moved[own] = known[key]
-            await fetch(_EMAIL, known[key], address, is_primary, is_verified, updated_at)
-    added = [row for row in rows if row[3] not in known]
+        email = dict(zip(names("email"), row, strict=True))
+        own_id = known.get(email["address_key"])
+        if own_id is not None:
+            moved[email["id"]] = own_id
+            await fetch(_EMAIL, own_id, *(email[name] for name in _EMAIL_COLUMNS))
+    added = [row for key, row in zip(keys, rows, strict=True) if key not in known]
     if added:
         await copy_rows("email", names("email"), added)
     return moved
@@ -150,5 +152,5 @@ def _with_emails(table: str, rows: list[Row], moved: dict[UUID, UUID]) -> list[R
     """Let identities name the addresses by the ids that these have kept."""
     if table != "identity":
         return rows
-    named: list[Any] = [(row[:2], moved.get(row[2], row[2]), row[3:]) for row in rows]
-    return [(*before, email_id, *after) for before, email_id, after in named]
+    at = names(table).index("email_id")
+    return [(*row[:at], moved.get(row[at], row[at]), *row[at + 1 :]) for row in rows]

@@ -15,6 +15,7 @@ from app.users.errors import (
     UsernameTaken,
 )
 from app.users.filters import MetadataPredicate, UserFilter, UserOrder
+from app.users.search import UserSearch
 from app.users.service import Users
 from app.users.stamps import raise_stamp
 
@@ -36,6 +37,7 @@ __all__ = [
     "UserExists",
     "UserFilter",
     "UserOrder",
+    "UserSearch",
     "UsernameInvalid",
     "UsernameTaken",
     "Users",

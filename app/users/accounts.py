@@ -18,6 +18,11 @@ from app.users.errors import (
     UsernameInvalid,
 )
 
+COLUMNS = (
+    "id, username, name, given_name, family_name, picture, locale, created_at, updated_at, "
+    "last_sign_in_at"
+)
+"""What is read of a row for an `Account`."""
 MAX_TEXT = 255
 MAX_PICTURE = 2048
 PROFILE = ("name", "given_name", "family_name", "picture", "locale")

@@ -7,7 +7,6 @@ from typing import Any
 from uuid import UUID
 
 from piccolo.columns import Column
-from piccolo.querystring import QueryString
 
 from app.access import Actor
 from app.audit import AuditLog, Event
@@ -16,18 +15,10 @@ from app.config import sections
 from app.errors import Conflict
 from app.ids import new_id
 from app.metadata import Bags, Metadata
-from app.paging import Page, PageRequest, Position
-from app.persistence import (
-    NotUnique,
-    Row,
-    fetch,
-    fetch_composed,
-    fetch_row,
-    savepoint,
-    transaction,
-)
+from app.persistence import NotUnique, Row, fetch, fetch_row, savepoint, transaction
 from app.text import email_key, is_storable, username_key
 from app.users.accounts import (
+    COLUMNS,
     Account,
     Email,
     NewEmail,
@@ -47,15 +38,10 @@ from app.users.errors import (
     UsernameTaken,
     UserNotFound,
 )
-from app.users.filters import UserFilter, UserOrder, condition
 from app.users.stamps import raise_stamp, read_stamp
 from app.users.tables import EmailAddress, RetiredUser, User
 from app.webhooks import EventName, Events
 
-COLUMNS = (
-    "id, username, name, given_name, family_name, picture, locale, created_at, updated_at, "
-    "last_sign_in_at"
-)
 _BY_ID = f"SELECT {COLUMNS} FROM app_user WHERE id = $1"
 _BY_USERNAME = f"SELECT {COLUMNS} FROM app_user WHERE username_key = $1"
 _BY_EMAIL = (
@@ -64,15 +50,10 @@ _BY_EMAIL = (
 )
 _LOCK = f"SELECT {COLUMNS} FROM app_user WHERE id = $1 FOR UPDATE"
 _NOTE_SIGN_IN = "UPDATE app_user SET last_sign_in_at = $2 WHERE id = $1"
-_EMAIL_COLUMNS = (
-    EmailAddress.id,
-    EmailAddress.user_id,
-    EmailAddress.address,
-    EmailAddress.is_primary,
-    EmailAddress.is_verified,
-    EmailAddress.created_at,
-    EmailAddress.updated_at,
-)
+_EMAILS = """
+SELECT id, user_id, address, is_primary, is_verified, created_at, updated_at FROM email
+WHERE user_id = ANY($1) ORDER BY created_at, id
+"""
 _TAKEN = {
     "app_user__id": UserExists,
     "app_user__username_key": UsernameTaken,
@@ -105,53 +86,11 @@ class Users:
         key = username_key(username)
         return _account(await fetch_row(_BY_USERNAME, key)) if is_storable(key) else None
 
-    async def page(
-        self,
-        asked: PageRequest,
-        wanted: UserFilter | None = None,
-        order: UserOrder = UserOrder.CREATED_AT_DESC,
-    ) -> Page[Account]:
-        """List accounts, newest first unless asked otherwise.
-
-        Raises:
-            FilterRefused: The filter cannot be asked of the database.
-        """
-        descending = (order is UserOrder.CREATED_AT_DESC) != asked.backwards
-        where = _where(wanted, _beyond(asked.beyond, descending=descending))
-        found = await _listed(where, asked.size + 1, descending=descending)
-        return Page.of(found, asked)
-
-    async def numbered(
-        self, wanted: UserFilter, order: UserOrder, *, skip: int, size: int
-    ) -> list[Account]:
-        """Give *size* accounts behind the first *skip*, for lists whose pages have numbers.
-
-        Raises:
-            FilterRefused: The filter cannot be asked of the database.
-        """
-        descending = order is UserOrder.CREATED_AT_DESC
-        return await _listed(_where(wanted), size, skip, descending=descending)
-
-    async def count(self, wanted: UserFilter) -> int:
-        """Say how many accounts there are.
-
-        Raises:
-            FilterRefused: The filter cannot be asked of the database.
-        """
-        sql = "SELECT COUNT(*) AS number FROM app_user WHERE {}"
-        (row,) = await fetch_composed(QueryString(sql, _where(wanted)))
-        return int(row["number"])
-
     async def emails_of(self, user_ids: Sequence[UUID]) -> Mapping[UUID, list[Email]]:
         """Read the addresses of some users, in one statement, oldest first."""
         if not user_ids:
             return {}
-        rows = (
-            await EmailAddress.select(*_EMAIL_COLUMNS)
-            .where(EmailAddress.user_id.is_in(list(user_ids)))
-            .order_by(EmailAddress.created_at)
-            .order_by(EmailAddress.id)
-        )
+        rows = await fetch(_EMAILS, [*user_ids])
         found: dict[UUID, list[Email]] = {user_id: [] for user_id in user_ids}
         for row in rows:
             found[row["user_id"]].append(Email(**row))
@@ -439,36 +378,3 @@ def _taken(error: NotUnique, path: tuple[str, ...]) -> Conflict:
     if leaf is None:
         raise error
     return leaf(path=("id",) if leaf is UserExists else path)
-
-
-def _where(wanted: UserFilter | None, beyond: QueryString | None = None) -> QueryString:
-    asked = None if wanted is None else condition(wanted)
-    parts = [part for part in (beyond, asked) if part is not None]
-    return QueryString(" AND ".join("{}" for _ in parts) if parts else "TRUE", *parts)
-
-
-async def _listed(
-    where: QueryString, size: int, skip: int = 0, *, descending: bool
-) -> list[Account]:
-    direction = "DESC" if descending else "ASC"
-    query = QueryString(
-        f"SELECT {COLUMNS} FROM app_user WHERE {{}} "
-        f"ORDER BY created_at {direction}, id {direction} LIMIT {{}} OFFSET {{}}",
-        where,
-        size,
-        skip,
-    )
-    return [Account(**row) for row in await fetch_composed(query)]
-
-
-def _beyond(position: Position | None, *, descending: bool) -> QueryString | None:
-    """Ask for rows past a position, in a form that both databases answer from the index."""
-    if position is None:
-        return None
-    sign = "<" if descending else ">"
-    return QueryString(
-        f"(created_at {sign}= {{}} AND (created_at {sign} {{}} OR id {sign} {{}}))",
-        position.at,
-        position.at,
-        position.id,
-    )

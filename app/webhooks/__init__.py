@@ -2,6 +2,7 @@
 
 from app.config.webhook_sections import EVENTS, SUBSCRIBABLE, EventName
 from app.webhooks.deliveries import Delivery, DeliveryState, Outcome
+from app.webhooks.dispatch import Dispatch
 from app.webhooks.events import Events
 from app.webhooks.hooks import Webhook
 from app.webhooks.service import WebhookChanges, Webhooks
@@ -11,6 +12,7 @@ __all__ = [
     "SUBSCRIBABLE",
     "Delivery",
     "DeliveryState",
+    "Dispatch",
     "EventName",
     "Events",
     "Outcome",

@@ -2,9 +2,9 @@
 
 Events are spread over hooks by one worker at a time, in the order of what happened, so that the
 deliveries of one user to one hook are in that order as well. Of those only the oldest is taken; who
-follows waits until it is settled. To take one is to push its time back and to leave a claim: a
-worker that dies leaves a delivery that is due again when its lease has run out, so that each is
-told at least once (SEC-133).
+follows waits until it is settled. Taking one postpones it and marks it with a claim: a worker that
+dies leaves a delivery that is due again when its lease has run out, so that each is told at least
+once (SEC-133).
 """
 
 from collections.abc import Sequence
@@ -21,6 +21,7 @@ from app.ids import new_id
 from app.paging import Page, PageRequest
 from app.persistence import Row, exclusive, fetch, fetch_composed, fetch_row, speaks, transaction
 from app.persistence.engine import Dialect
+from app.sweeping import in_parts
 from app.webhooks.hooks import Hooks, Webhook
 
 DeliveryState = Literal["waiting", "delivered", "failed"]
@@ -39,7 +40,6 @@ _JITTER = (0.6, 1.0)
 _MOST_DOUBLINGS = 10
 _GRACE = timedelta(hours=1)
 _EVENTS_AT_ONCE = 50
-_DELETED_AT_ONCE = 500
 _random = SystemRandom()
 
 _IS_UNSPREAD = "SELECT 1 AS one FROM webhook_event WHERE NOT is_spread LIMIT 1"
@@ -95,9 +95,21 @@ _HOLD_UP = """
 UPDATE webhook_delivery SET due_at = $3
 WHERE webhook_id = $1 AND user_id = $2 AND state = 'waiting' AND due_at < $3
 """
+_POSTPONE = """
+UPDATE webhook_delivery SET due_at = $3
+WHERE state = 'waiting' AND sequence IN (
+    SELECT sequence FROM webhook_delivery
+    WHERE webhook_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, sequence LIMIT $4
+)
+RETURNING sequence
+"""
 _EXPIRE = """
 UPDATE webhook_delivery SET state = 'failed', outcome = 'expired', settled_at = $1, claim = NULL
-WHERE state = 'waiting' AND expires_at <= $2 RETURNING id
+WHERE state = 'waiting' AND sequence IN (
+    SELECT sequence FROM webhook_delivery WHERE state = 'waiting' AND expires_at <= $2
+    ORDER BY expires_at LIMIT $3
+)
+RETURNING id
 """
 _CLEAN = """
 DELETE FROM webhook_delivery WHERE sequence IN (
@@ -254,6 +266,11 @@ class Deliveries:
             await fetch(_CLAIM, row["id"], claim, now + LEASE, attempts)
             return Taken(**dict(row) | {"attempts": attempts, "claim": claim})
 
+    async def postpone(self, hook_id: UUID) -> int:
+        """Let what is due to a hook wait for a while; say how many deliveries that are."""
+        now = self.clock()
+        return await in_parts(_POSTPONE, hook_id, now, now + _LONGEST_PAUSE)
+
     async def event_of(self, taken: Taken) -> KeptEvent | None:
         """Give the event of a delivery, or None where it is kept no longer."""
         row = await fetch_row(_EVENT, taken.event_id)
@@ -312,10 +329,9 @@ class Deliveries:
     async def sweep(self) -> int:
         """Give up what was not told in time, and delete what was long ago; say how many it was."""
         now = self.clock()
-        given_up = await fetch(_EXPIRE, now, now - _GRACE)
-        while len(await fetch(_CLEAN, now - KEPT, _DELETED_AT_ONCE)) == _DELETED_AT_ONCE:
-            pass
-        return len(given_up)
+        given_up = await in_parts(_EXPIRE, now, now - _GRACE)
+        await in_parts(_CLEAN, now - KEPT)
+        return given_up
 
     async def _spread(self, event: Row, hooks: Sequence[Webhook]) -> None:
         told = [one for one in hooks if one.is_told(event["name"], event["created_at"])]

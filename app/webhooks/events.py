@@ -16,12 +16,12 @@ from app.config.webhook_sections import EventName
 from app.ids import new_id
 from app.persistence import fetch, transaction
 from app.sealing import Sealing
+from app.sweeping import in_parts
 from app.webhooks.person import user_object
 
 KEPT = timedelta(days=3)
 """How long an event is kept, for those who want to be told of it again."""
 
-_AT_ONCE = 500
 _INSERT = """
 INSERT INTO webhook_event (id, name, user_id, sealed_data, created_at, is_spread)
 VALUES ($1, $2, $3, $4, $5, $6)
@@ -80,8 +80,7 @@ class Events:
 
     async def sweep(self) -> None:
         """Delete what was long ago, a part at a time."""
-        while len(await fetch(_CLEAN, self.clock() - KEPT, _AT_ONCE)) == _AT_ONCE:
-            pass
+        await in_parts(_CLEAN, self.clock() - KEPT)
 
     async def _insert(
         self,

@@ -8,7 +8,7 @@ import logging
 from uuid import UUID
 
 from app.errors import Unavailable
-from app.webhooks.service import Webhooks
+from app.webhooks.dispatch import Dispatch
 
 LANES = 4
 """Deliveries to one hook that are under way at the same time, in each process."""
@@ -20,12 +20,12 @@ class Lanes:
     """The lanes of one process.
 
     Args:
-        webhooks: The service.
+        dispatch: The service.
         stop: Is set when no other delivery is to be taken.
     """
 
-    def __init__(self, webhooks: Webhooks, stop: asyncio.Event) -> None:
-        self._webhooks, self._stop = webhooks, stop
+    def __init__(self, dispatch: Dispatch, stop: asyncio.Event) -> None:
+        self._dispatch, self._stop = dispatch, stop
         self._of: dict[UUID, set[asyncio.Task[None]]] = {}
 
     def tasks(self) -> list[asyncio.Task[None]]:
@@ -38,8 +38,8 @@ class Lanes:
         Returns:
             Whether there may be more new events.
         """
-        more = bool(await self._webhooks.spread())
-        for hook_id in await self._webhooks.due():
+        more = bool(await self._dispatch.spread())
+        for hook_id in await self._dispatch.due():
             lanes = self._of.setdefault(hook_id, set())
             if len(lanes) < LANES and not self._stop.is_set():
                 lane = asyncio.create_task(self._deliver(hook_id))
@@ -50,9 +50,9 @@ class Lanes:
     async def _deliver(self, hook_id: UUID) -> None:
         """Deliver until there is nothing left, or nothing can be done."""
         try:
-            while not self._stop.is_set() and await self._webhooks.deliver_next(hook_id):
+            while not self._stop.is_set() and await self._dispatch.deliver_next(hook_id):
                 pass
-        except Unavailable:  # the requests say so already
+        except Unavailable:  # requests already report it
             return
         except Exception:  # noqa: BLE001  # a defect must not end the work
             _log.exception("webhook failed", extra={"webhook": hook_id})

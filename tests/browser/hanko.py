@@ -49,7 +49,7 @@ _CREATE = """mutation ($username: String, $emails: [EmailInput!]!) {
   createUser(input: {username: $username, emails: $emails}) {
     user { id } userErrors { code } } }"""
 _SET_PASSWORD = """mutation ($id: ID!, $password: String!) {
-  setUserPassword(userId: $id, password: $password) { userErrors { code } } }"""
+  setUserPassword(userId: $id, input: {password: $password}) { userErrors { code } } }"""
 
 
 _BEGIN_SESSION = "mutation ($id: ID!) { createUserSession(userId: $id) { token } }"

@@ -17,6 +17,11 @@ def trusted(tmp_path_factory):
     return authority(tmp_path_factory.mktemp("certificates"))
 
 
+@pytest.fixture(autouse=True)
+def migrated(sekisho):
+    sekisho("migrate", "up")
+
+
 @contextmanager
 def serving(trusted: Authority, **behaviour: object) -> Iterator[Server]:
     """Run an SMTP server beside the command, which has a loop of its own."""

@@ -170,6 +170,8 @@ NEEDING = [
     ["saml", "list"],
     ["webhook", "list"],
     ["cleanup", "--run"],
+    ["mail", "test", "ada@example.com"],
+    ["user", "validate", __file__],
 ]
 """Commands that look for what is there."""
 

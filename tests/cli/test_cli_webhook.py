@@ -36,7 +36,7 @@ def given_up(new_database, tmp_path):
             hook, _ = await services.webhooks.create(SYSTEM, "https://a.example/", ("user",))
             for name in ("user.login", "user.delete"):
                 await services.events.record(name, {})
-            await services.webhooks.spread()
+            await services.dispatch.spread()
             await fetch("UPDATE webhook_delivery SET state = 'failed'")
             rows = await fetch("SELECT id FROM webhook_delivery ORDER BY sequence")
             return str(hook.id), [str(row["id"]) for row in rows]

@@ -100,7 +100,8 @@ def test_conflicts_are_skipped_or_update_as_wished(users):
     assert '"name":"Ada"' in line
 
 
-def test_validate_says_what_would_be_and_changes_nothing(users):
+def test_validate_says_what_would_be_and_changes_nothing(users, sekisho, new_database):
+    sekisho("migrate", "up", **new_database)
     good = users("validate", file_of(ADA, GRACE))
     assert (good.status, good.out) == (0, "an import would end with: 2 imported\n")
     users("import", file_of(ADA))
@@ -120,7 +121,10 @@ def test_a_file_of_another_kind_is_refused_in_one_sentence(users):
     assert refused.line.startswith("sekisho: The file is neither a JSON array of users")
 
 
-def test_a_file_sealed_under_another_secret_is_refused_in_one_sentence_sec_119(users, sekisho):
+def test_a_file_sealed_under_another_secret_is_refused_in_one_sentence_sec_119(
+    users, sekisho, new_database
+):
+    sekisho("migrate", "up", **new_database)
     there = {"DATA_DIR": str(Path("there").resolve())}
     sekisho("user", "import", file_of(ADA), **there)
     sekisho("user", "export", "-o", "all.ndjson", **there)

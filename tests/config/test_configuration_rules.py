@@ -340,6 +340,52 @@ def test_all_contradictions_are_told_at_once(reading):
     ]
 
 
+def test_what_cannot_be_read_and_what_contradicts_itself_is_told_at_once(reading):
+    text = (
+        "{session: {limit: 0, cookie: {same_site: none, secure: false}}, unknown: 1, "
+        "webhooks: {enabled: true, hooks: [{callback: 1}]}}"
+    )
+    with pytest.raises(ConfigurationRefused) as refused:
+        reading(text, PASSKEY_LIMIT="many", RATE_LIMITER_STORE="redis")
+    assert [problem.partition(":")[0] for problem in refused.value.problems] == [
+        "PASSKEY_LIMIT",
+        "session.limit",
+        "unknown key 'unknown'",
+        "webhooks.hooks[0]",
+        "session.cookie",
+        "rate_limiter.store",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "variables", "place"),
+    [
+        ("session: {access_token_lifespan: 24h, lifespan: x}", {}, "session.lifespan"),
+        ("session: {access_token_lifespan: 24h}", {"SESSION_LIFESPAN": "x"}, "session.lifespan"),
+        (
+            "passkey: {attestation_required: true, attestation_preference: some}",
+            {},
+            "passkey.attestation_preference",
+        ),
+        (
+            "secrets: {key_management: {type: aws_kms, region: eu, key_id: [1]}}",
+            {},
+            "secrets.key_management.key_id",
+        ),
+        ("server: {ip: {extractor: x_real_ip, trusted_proxies: {a: 1}}}", {}, "server.ip.trusted_"),
+        ("rate_limiter: 5", {}, "rate_limiter"),
+    ],
+)
+def test_no_contradiction_is_told_that_rests_on_what_could_not_be_read(
+    reading, text, variables, place
+):
+    """The default that stands in for it would make one that nobody wrote."""
+    with pytest.raises(ConfigurationRefused) as refused:
+        reading(text, **variables)
+    (problem,) = refused.value.problems
+    assert problem.startswith(place)
+
+
 def test_a_secret_that_is_too_short_is_counted_and_not_repeated(tmp_path):
     """SEC-116"""
     path = tmp_path / "config.yaml"

@@ -58,6 +58,9 @@ def test_an_address_with_a_port_is_accepted(address):
         "http://[::1",
         "http://id.example.com:port",
         "http://id.example.com:99999",
+        "https://id.example.com/#fragment",
+        "https://id.example.com/a b",
+        "https://id.example.com/\x1b",
     ],
 )
 def test_a_public_url_is_absolute_and_of_the_web(url):

@@ -19,7 +19,7 @@ def person_of(user_id: UUID) -> Person:
 
 async def begun(services: Services, user_id: UUID, kind: Kind = "passkey") -> dict[str, Any]:
     """The options of a registration."""
-    return await services.passkeys.begin_registration(person_of(user_id), kind)
+    return await services.ceremonies.begin_registration(person_of(user_id), kind)
 
 
 async def registered(
@@ -32,7 +32,7 @@ async def registered(
     """A registration from end to end."""
     options = await begun(services, user_id, kind)
     response = read_registration(authenticator.create(options, **falsified))
-    return await services.passkeys.finish_registration(SYSTEM, user_id, response)
+    return await services.ceremonies.finish_registration(SYSTEM, user_id, response)
 
 
 async def passkey_of(
@@ -52,9 +52,9 @@ async def logged_in(
     services: Services, authenticator: Authenticator, user_id: UUID | None = None, **falsified: Any
 ) -> Accepted | Refused:
     """A login from end to end."""
-    options = await services.passkeys.begin_login(user_id)
+    options = await services.ceremonies.begin_login(user_id)
     response = read_assertion(authenticator.get(options, **falsified))
-    return await services.passkeys.finish_login(SYSTEM, response)
+    return await services.ceremonies.finish_login(SYSTEM, response)
 
 
 async def events(kind: str) -> list[dict[str, Any]]:

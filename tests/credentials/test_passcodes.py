@@ -364,11 +364,5 @@ class TestStorage:
         for table in ("passcode", "guess_count", "trusted_device"):
             assert not await fetch(f"SELECT 1 AS one FROM {table}")
 
-    async def test_a_dropped_code_is_dead(self, services):
-        asked = binding()
-        issued = await services.passcodes.issue(asked)
-        await services.passcodes.drop(asked.flow_id)
-        assert await services.passcodes.verify(asked, issued.code) == Expired()
-
     def test_the_default_life_is_five_minutes_sec_039(self):
         assert Email().passcode_ttl == 300

@@ -65,7 +65,7 @@ class TestOptions:
         self, services, ada, device
     ):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         assert len(unb64(options.pop("challenge"))) == 32
         assert options == {
             "timeout": 600_000,
@@ -77,7 +77,7 @@ class TestOptions:
         mine = await passkey_of(services, ada.id, device)
         await passkey_of(services, ada.id, device, "security_key")
         await passkey_of(services, bob.id, device)
-        options = await services.passkeys.begin_login(ada.id)
+        options = await services.ceremonies.begin_login(ada.id)
         assert options["allowCredentials"] == [
             {"type": "public-key", "id": mine.credential_id, "transports": ["hybrid", "internal"]}
         ]
@@ -85,18 +85,18 @@ class TestOptions:
     async def test_where_no_second_factor_can_follow_the_user_must_be_verified_sec_032(
         self, services
     ):
-        options = await services.passkeys.begin_login(both_factors=True)
+        options = await services.ceremonies.begin_login(both_factors=True)
         assert options["userVerification"] == "required"
 
     async def test_what_is_switched_off_neither_begins_nor_ends(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         response = read_assertion(device.get(options))
         other = await reconfigured(services, passkey=Passkey(enabled=False))
         with pytest.raises(PasskeysDisabled):
-            await other.passkeys.begin_login()
+            await other.ceremonies.begin_login()
         with pytest.raises(PasskeysDisabled):
-            await other.passkeys.finish_login(SYSTEM, response)
+            await other.ceremonies.finish_login(SYSTEM, response)
 
 
 class TestAccepted:
@@ -104,9 +104,9 @@ class TestAccepted:
         passkey = await passkey_of(services, ada.id, device, flags=UP | UV | BE)
         clock.advance(hours=1)
         origin = Origin(request_id="r", address="192.0.2.1")
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         response = read_assertion(device.get(options, flags=UP | UV | BE | BS))
-        outcome = await services.passkeys.finish_login(Actor(origin=origin), response)
+        outcome = await services.ceremonies.finish_login(Actor(origin=origin), response)
         assert isinstance(outcome, Accepted)
         assert (outcome.user_id, outcome.is_user_verified) == (ada.id, True)
         used = outcome.passkey
@@ -220,17 +220,17 @@ class TestRefused:
         device = Authenticator(int(algorithm))
         await passkey_of(services, ada.id, device)
         for ninth in range(10):
-            told = device.get(await services.passkeys.begin_login())
+            told = device.get(await services.ceremonies.begin_login())
             value = unb64(told["response"][part])
             told["response"][part] = b64(flipped(value, (len(value) - 1) * ninth // 9))
-            outcome = await services.passkeys.finish_login(SYSTEM, read_assertion(told))
+            outcome = await services.ceremonies.finish_login(SYSTEM, read_assertion(told))
             assert isinstance(outcome, Refused)
         assert await counted(services, ada) == 0
 
     async def test_a_challenge_works_once_sec_044(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
-        finish = services.passkeys.finish_login
+        options = await services.ceremonies.begin_login()
+        finish = services.ceremonies.finish_login
         response = read_assertion(device.get(options))
         assert isinstance(await finish(SYSTEM, response), Accepted)
         assert await finish(SYSTEM, response) == Refused("challenge")
@@ -238,40 +238,40 @@ class TestRefused:
 
     async def test_a_challenge_is_used_up_by_a_failure_sec_044(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
-        finish = services.passkeys.finish_login
+        options = await services.ceremonies.begin_login()
+        finish = services.ceremonies.finish_login
         wrong = read_assertion(device.get(options, signature=flipped))
         assert await finish(SYSTEM, wrong) == Refused("signature")
         assert await finish(SYSTEM, read_assertion(device.get(options))) == Refused("challenge")
 
     async def test_a_challenge_of_ones_own_making_is_none_sec_044(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login() | {"challenge": b64(bytes(32))}
+        options = await services.ceremonies.begin_login() | {"challenge": b64(bytes(32))}
         response = read_assertion(device.get(options))
-        assert await services.passkeys.finish_login(SYSTEM, response) == Refused("challenge")
+        assert await services.ceremonies.finish_login(SYSTEM, response) == Refused("challenge")
 
     async def test_a_challenge_expires_without_a_user_too_sec_044(
         self, services, clock, ada, device
     ):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         clock.advance(milliseconds=600_000)
         response = read_assertion(device.get(options))
-        assert await services.passkeys.finish_login(SYSTEM, response) == Refused("expired")
+        assert await services.ceremonies.finish_login(SYSTEM, response) == Refused("expired")
 
     async def test_a_challenge_is_for_its_flow_and_purpose_sec_044(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        flow, finish = new_id(), services.passkeys.finish_login
+        flow, finish = new_id(), services.ceremonies.finish_login
         for bound_to in (None, new_id()):
-            options = await services.passkeys.begin_login(bound_to=flow)
+            options = await services.ceremonies.begin_login(bound_to=flow)
             response = read_assertion(device.get(options))
             assert await finish(SYSTEM, response, bound_to=bound_to) == Refused("challenge")
-        second = await services.passkeys.begin_second_factor(ada.id)
+        second = await services.ceremonies.begin_second_factor(ada.id)
         assert await finish(SYSTEM, read_assertion(device.get(second))) == Refused("challenge")
         creation = await begun(services, ada.id)
         borrowed = {"challenge": creation["challenge"], "rpId": "localhost"}
         assert await finish(SYSTEM, read_assertion(device.get(borrowed))) == Refused("challenge")
-        options = await services.passkeys.begin_login(bound_to=flow)
+        options = await services.ceremonies.begin_login(bound_to=flow)
         response = read_assertion(device.get(options))
         assert isinstance(await finish(SYSTEM, response, bound_to=flow), Accepted)
 
@@ -290,10 +290,10 @@ class TestRefused:
         self, services, ada, device
     ):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login(ada.id)
+        options = await services.ceremonies.begin_login(ada.id)
         await passkey_of(services, ada.id, device)
         response = read_assertion(device.get(options))
-        outcome = await services.passkeys.finish_login(SYSTEM, response)
+        outcome = await services.ceremonies.finish_login(SYSTEM, response)
         assert outcome == Refused("not_offered")
 
     async def test_a_security_key_is_no_first_factor_sec_048(self, services, ada, device):
@@ -311,9 +311,9 @@ class TestRefused:
         await passkey_of(services, ada.id, device)
         strict = await reconfigured(services, passkey=Passkey(user_verification="required"))
         assert await logged_in(strict, device, flags=UP) == Refused("user_verification")
-        options = await services.passkeys.begin_login(both_factors=True)
+        options = await services.ceremonies.begin_login(both_factors=True)
         response = read_assertion(device.get(options, flags=UP))
-        outcome = await services.passkeys.finish_login(SYSTEM, response)
+        outcome = await services.ceremonies.finish_login(SYSTEM, response)
         assert outcome == Refused("user_verification")
 
     @pytest.mark.parametrize(("stored", "told"), [(5, 5), (5, 4), (5, 0), (2**32 - 1, 1)])
@@ -341,9 +341,9 @@ class TestRefused:
     @pytest.mark.one_database
     async def test_records_hold_nothing_that_signs_in_sec_116(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         told = device.get(options)
-        await services.passkeys.finish_login(SYSTEM, read_assertion(told))
+        await services.ceremonies.finish_login(SYSTEM, read_assertion(told))
         rows = await fetch("SELECT details FROM audit_event")
         text = " ".join(row["details"] for row in rows)
         assert options["challenge"] not in text
@@ -358,10 +358,10 @@ class TestUnknown:
         stranger = Credential(b"s" * 32, "localhost", ada.id.bytes, -7, new_key(-7))
         asked = []
         for credential in (device.credentials[0], stranger):
-            options = await services.passkeys.begin_login()
+            options = await services.ceremonies.begin_login()
             told = device.get(options, credential=credential, signature=flipped)
             statements.clear()
-            found = await services.passkeys.finish_login(SYSTEM, read_assertion(told))
+            found = await services.ceremonies.finish_login(SYSTEM, read_assertion(told))
             assert isinstance(found, Refused)
             asked.append(list(statements))
         assert asked[0] == asked[1]
@@ -372,7 +372,7 @@ class TestSecondFactor:
     async def test_all_that_the_user_has_is_offered(self, services, ada, device):
         passkey = await passkey_of(services, ada.id, device)
         key = await passkey_of(services, ada.id, device, "security_key")
-        options = await services.passkeys.begin_second_factor(ada.id)
+        options = await services.ceremonies.begin_second_factor(ada.id)
         assert [one["id"] for one in options["allowCredentials"]] == [
             passkey.credential_id,
             key.credential_id,
@@ -382,9 +382,9 @@ class TestSecondFactor:
     @pytest.mark.parametrize("kind", ["passkey", "security_key"])
     async def test_either_kind_is_accepted_from_its_user(self, services, ada, device, kind):
         kept = await passkey_of(services, ada.id, device, kind)
-        options = await services.passkeys.begin_second_factor(ada.id)
+        options = await services.ceremonies.begin_second_factor(ada.id)
         response = read_assertion(device.get(options, flags=UP, user_handle=None))
-        outcome = await services.passkeys.finish_second_factor(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_second_factor(SYSTEM, ada.id, response)
         assert (outcome.user_id, outcome.passkey.id) == (ada.id, kept.id)
         assert await events("passkey_verified") == [
             {"credential_id": kept.credential_id, "step": "second_factor"}
@@ -393,23 +393,23 @@ class TestSecondFactor:
     async def test_what_was_the_first_factor_is_not_the_second_sec_047(self, services, ada, device):
         first = await passkey_of(services, ada.id, device)
         with pytest.raises(PasskeyNotFound):
-            await services.passkeys.begin_second_factor(ada.id, used=first.id)
+            await services.ceremonies.begin_second_factor(ada.id, used=first.id)
         key = Authenticator()
         await passkey_of(services, ada.id, key, "security_key")
-        options = await services.passkeys.begin_second_factor(ada.id, used=first.id)
+        options = await services.ceremonies.begin_second_factor(ada.id, used=first.id)
         response = read_assertion(device.get(options))
-        outcome = await services.passkeys.finish_second_factor(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_second_factor(SYSTEM, ada.id, response)
         assert outcome == Refused("not_offered")
 
     async def test_it_is_for_its_user_sec_048(self, services, ada, bob, device):
         theirs = Authenticator()
         await passkey_of(services, ada.id, device, "security_key")
         await passkey_of(services, bob.id, theirs, "security_key")
-        finish = services.passkeys.finish_second_factor
-        options = await services.passkeys.begin_second_factor(ada.id)
+        finish = services.ceremonies.finish_second_factor
+        options = await services.ceremonies.begin_second_factor(ada.id)
         response = read_assertion(theirs.get(options, user_handle=None))
         assert await finish(SYSTEM, ada.id, response) == Refused("user")
-        options = await services.passkeys.begin_second_factor(bob.id)
+        options = await services.ceremonies.begin_second_factor(bob.id)
         response = read_assertion(theirs.get(options))
         assert await finish(SYSTEM, ada.id, response) == Refused("user")
         assert [one["step"] for one in await events("login_failure")] == ["second_factor"] * 2
@@ -417,9 +417,9 @@ class TestSecondFactor:
     async def test_it_is_for_its_flow_sec_044(self, services, ada, device):
         await passkey_of(services, ada.id, device, "security_key")
         flow = new_id()
-        options = await services.passkeys.begin_second_factor(ada.id, bound_to=flow)
+        options = await services.ceremonies.begin_second_factor(ada.id, bound_to=flow)
         response = read_assertion(device.get(options))
-        outcome = await services.passkeys.finish_second_factor(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_second_factor(SYSTEM, ada.id, response)
         assert outcome == Refused("challenge")
 
     async def test_the_configuration_is_heard(self, services, ada, device):
@@ -430,16 +430,16 @@ class TestSecondFactor:
             passkey=Passkey(enabled=False),
             mfa=Mfa(security_keys=SecurityKeys(user_verification="required")),
         )
-        options = await strict.passkeys.begin_second_factor(ada.id)
+        options = await strict.ceremonies.begin_second_factor(ada.id)
         assert [one["id"] for one in options["allowCredentials"]] == [key.credential_id]
         response = read_assertion(device.get(options, flags=UP))
-        outcome = await strict.passkeys.finish_second_factor(SYSTEM, ada.id, response)
+        outcome = await strict.ceremonies.finish_second_factor(SYSTEM, ada.id, response)
         assert outcome == Refused("user_verification")
         off = await reconfigured(services, mfa=Mfa(security_keys=SecurityKeys(enabled=False)))
         with pytest.raises(PasskeysDisabled):
-            await off.passkeys.begin_second_factor(ada.id)
+            await off.ceremonies.begin_second_factor(ada.id)
         with pytest.raises(PasskeysDisabled):
-            await off.passkeys.finish_second_factor(SYSTEM, ada.id, response)
+            await off.ceremonies.finish_second_factor(SYSTEM, ada.id, response)
         assert passkey in await services.passkeys.list(ada.id)
 
 
@@ -449,18 +449,18 @@ class TestRaces:
         self, services, ada, device, n
     ):
         await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         responses = [read_assertion(device.get(options)) for _ in range(10)]
-        finish = services.passkeys.finish_login
+        finish = services.ceremonies.finish_login
         outcomes = await asyncio.gather(*(finish(SYSTEM, one) for one in responses))
         assert sum(isinstance(one, Accepted) for one in outcomes) == 1
         assert outcomes.count(Refused("challenge")) == 9
 
     async def test_of_many_that_bring_one_count_one_gets_in_sec_050(self, services, ada, device):
         await passkey_of(services, ada.id, device)
-        options = [await services.passkeys.begin_login() for _ in range(6)]
+        options = [await services.ceremonies.begin_login() for _ in range(6)]
         responses = [read_assertion(device.get(one, count=7)) for one in options]
-        finish = services.passkeys.finish_login
+        finish = services.ceremonies.finish_login
         outcomes = await asyncio.gather(*(finish(SYSTEM, one) for one in responses))
         assert sum(isinstance(one, Accepted) for one in outcomes) == 1
         assert outcomes.count(Refused("counter")) == 5
@@ -477,12 +477,12 @@ async def test_signing_in_while_the_passkey_is_deleted_ends_one_way_or_the_other
     for _ in range(20):
         ada, device = await make_user(services), Authenticator()
         passkey = await passkey_of(services, ada.id, device)
-        options = await services.passkeys.begin_login()
+        options = await services.ceremonies.begin_login()
         response = read_assertion(device.get(options))
 
         async def sign_in(response=response, ada=ada):
             async with transaction():  # as a flow does it
-                outcome = await services.passkeys.finish_login(SYSTEM, response)
+                outcome = await services.ceremonies.finish_login(SYSTEM, response)
                 await services.users.stamp_of(ada.id)
                 return outcome
 

@@ -117,7 +117,7 @@ class TestOptions:
         assert key["attestation"] == "none"
         assert "authenticatorAttachment" not in key["authenticatorSelection"]
         assert key["authenticatorSelection"]["userVerification"] == "required"
-        assert (await other.passkeys.begin_login(both_factors=True))["timeout"] == 600_000
+        assert (await other.ceremonies.begin_login(both_factors=True))["timeout"] == 600_000
 
     async def test_what_the_user_has_is_excluded(self, services, ada, device):
         passkey = await passkey_of(services, ada.id, device)
@@ -225,7 +225,7 @@ class TestKept:
         user_id = new_id()
         options = await begun(services, user_id)
         response = read_registration(device.create(options))
-        new = await services.passkeys.check_registration(SYSTEM, user_id, response)
+        new = await services.ceremonies.check_registration(SYSTEM, user_id, response)
         with pytest.raises(NotFound):
             await services.passkeys.keep(SYSTEM, user_id, new)
         user = await make_user(services)
@@ -462,7 +462,7 @@ class TestRefused:
 
     async def test_a_challenge_works_once_sec_044(self, services, ada, device):
         options = await begun(services, ada.id)
-        finish = services.passkeys.finish_registration
+        finish = services.ceremonies.finish_registration
         first = await finish(SYSTEM, ada.id, read_registration(device.create(options)))
         again = await finish(SYSTEM, ada.id, read_registration(device.create(options)))
         assert isinstance(first, Registered)
@@ -470,7 +470,7 @@ class TestRefused:
 
     async def test_a_challenge_is_used_up_by_a_failure_sec_044(self, services, ada, device):
         options = await begun(services, ada.id)
-        finish = services.passkeys.finish_registration
+        finish = services.ceremonies.finish_registration
         wrong = read_registration(device.create(options, origin="https://evil.example"))
         assert await finish(SYSTEM, ada.id, wrong) == Refused("origin")
         right = read_registration(device.create(options))
@@ -480,7 +480,7 @@ class TestRefused:
         options = await begun(services, ada.id)
         options["challenge"] = b64(bytes(32))
         response = read_registration(device.create(options))
-        outcome = await services.passkeys.finish_registration(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_registration(SYSTEM, ada.id, response)
         assert outcome == Refused("challenge")
         assert await challenges() == 1
 
@@ -488,7 +488,7 @@ class TestRefused:
         options = await begun(services, ada.id)
         clock.advance(milliseconds=600_000)
         response = read_registration(device.create(options))
-        outcome = await services.passkeys.finish_registration(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_registration(SYSTEM, ada.id, response)
         assert outcome == Refused("expired")
 
     async def test_an_expired_challenge_is_swept_by_the_next_sec_126(self, services, clock, ada):
@@ -501,27 +501,27 @@ class TestRefused:
         bob = await make_user(services)
         options = await begun(services, ada.id)
         response = read_registration(device.create(options))
-        outcome = await services.passkeys.finish_registration(SYSTEM, bob.id, response)
+        outcome = await services.ceremonies.finish_registration(SYSTEM, bob.id, response)
         assert outcome == Refused("user")
         assert await services.passkeys.list(bob.id) == []
 
     async def test_a_challenge_is_for_its_flow_sec_044(self, services, ada, device):
-        flow, finish = new_id(), services.passkeys.finish_registration
+        flow, finish = new_id(), services.ceremonies.finish_registration
         for bound_to in (None, new_id()):
-            options = await services.passkeys.begin_registration(person_of(ada.id), bound_to=flow)
+            options = await services.ceremonies.begin_registration(person_of(ada.id), bound_to=flow)
             response = read_registration(device.create(options))
             outcome = await finish(SYSTEM, ada.id, response, bound_to=bound_to)
             assert outcome == Refused("challenge")
-        options = await services.passkeys.begin_registration(person_of(ada.id), bound_to=flow)
+        options = await services.ceremonies.begin_registration(person_of(ada.id), bound_to=flow)
         response = read_registration(device.create(options))
         assert isinstance(await finish(SYSTEM, ada.id, response, bound_to=flow), Registered)
 
     async def test_a_challenge_of_a_login_makes_nothing_sec_044(self, services, ada, device):
         options = await begun(services, ada.id)
-        login = await services.passkeys.begin_login()
+        login = await services.ceremonies.begin_login()
         options["challenge"] = login["challenge"]
         response = read_registration(device.create(options))
-        outcome = await services.passkeys.finish_registration(SYSTEM, ada.id, response)
+        outcome = await services.ceremonies.finish_registration(SYSTEM, ada.id, response)
         assert outcome == Refused("challenge")
 
     async def test_an_id_that_somebody_has_is_refused_sec_045(self, services, ada, device):
@@ -541,10 +541,10 @@ class TestRefused:
         early = [await begun(few, ada.id) for _ in range(3)]
         for options in early[:2]:
             response = read_registration(device.create(options))
-            outcome = await few.passkeys.finish_registration(SYSTEM, ada.id, response)
+            outcome = await few.ceremonies.finish_registration(SYSTEM, ada.id, response)
             assert isinstance(outcome, Registered)
         late = read_registration(device.create(early[2]))
-        outcome = await few.passkeys.finish_registration(SYSTEM, ada.id, late)
+        outcome = await few.ceremonies.finish_registration(SYSTEM, ada.id, late)
         assert outcome == Refused("limit")
         assert type(outcome.error) is PasskeyLimitReached
         with pytest.raises(PasskeyLimitReached):
@@ -571,7 +571,7 @@ class TestRaces:
     ):
         options = await begun(services, ada.id)
         responses = [read_registration(device.create(options)) for _ in range(10)]
-        finish = services.passkeys.finish_registration
+        finish = services.ceremonies.finish_registration
         outcomes = await asyncio.gather(*(finish(SYSTEM, ada.id, one) for one in responses))
         assert sum(isinstance(one, Registered) for one in outcomes) == 1
         assert outcomes.count(Refused("challenge")) == 9
@@ -590,7 +590,7 @@ class TestRaces:
         few = await reconfigured(services, passkey=Passkey(limit=2))
         options = [await begun(few, ada.id) for _ in range(8)]
         responses = [read_registration(device.create(one)) for one in options]
-        finish = few.passkeys.finish_registration
+        finish = few.ceremonies.finish_registration
         outcomes = await asyncio.gather(*(finish(SYSTEM, ada.id, one) for one in responses))
         assert sum(isinstance(one, Registered) for one in outcomes) == 2
         assert outcomes.count(Refused("limit")) == 6

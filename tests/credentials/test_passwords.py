@@ -14,6 +14,7 @@ from factories import key_actor, make_session, make_user, reconfigured
 from msgspec.structs import replace as with_fields
 
 from app.access import SYSTEM
+from app.config.sections import Argon2
 from app.credentials.errors import (
     HashingOverloaded,
     PasswordBreached,
@@ -71,8 +72,20 @@ class Lost:
         return password == PASSWORD
 
 
+@pytest.fixture
+async def services(services):
+    """The services with passwords that cost what they cost by default."""
+    password = with_fields(services.config.password, argon2=Argon2())
+    return await reconfigured(services, password=password)
+
+
 async def rows():
     return [dict(row) for row in await fetch("SELECT * FROM user_password")]
+
+
+async def imported(passwords, user_id, text):
+    """Give a user a password by its hash, as a user comes with one."""
+    await passwords.store(SYSTEM, user_id, passwords.prepare_hash(text), "import")
 
 
 async def stored_hash():
@@ -159,7 +172,7 @@ class TestSet:
             await passwords.set(SYSTEM, uuid4(), PASSWORD)
         assert refused.value.path == ("user_id",)
         with pytest.raises(NotFound):
-            await passwords.import_hash(SYSTEM, uuid4(), WEAK)
+            await imported(passwords, uuid4(), WEAK)
         assert await rows() == []
 
     async def test_it_is_audited_with_its_occasion_and_without_itself_sec_116(
@@ -275,7 +288,7 @@ class TestVerify:
         hasher = RecordingHasher(services.config.password)
         subject = replace(passwords, hasher=hasher)
         await subject.set(SYSTEM, user.id, PASSWORD)
-        await subject.import_hash(SYSTEM, user.id, WEAK)
+        await imported(subject, user.id, WEAK)
         await subject.verify(user.id, PASSWORD)
         new = NewUser(emails=(NewEmail("b@example.com"),))
         await subject.create_user(SYSTEM, new, password=PASSWORD)
@@ -312,7 +325,7 @@ class TestVerify:
         with pytest.raises(PasswordsDisabled):
             await off.passwords.set(SYSTEM, user.id, OTHER)
         with pytest.raises(PasswordsDisabled):
-            await off.passwords.import_hash(SYSTEM, user.id, WEAK)
+            await imported(off.passwords, user.id, WEAK)
 
 
 class TestStillHolds:
@@ -331,7 +344,7 @@ class TestStillHolds:
         assert not await passwords.still_holds(user.id, second)
 
     async def test_an_upgrade_changes_nothing_of_that(self, passwords, user):
-        await passwords.import_hash(SYSTEM, user.id, WEAK)
+        await imported(passwords, user.id, WEAK)
         first = await passwords.verify(user.id, PASSWORD)
         assert await stored_hash() != WEAK
         assert await passwords.still_holds(user.id, first)
@@ -344,7 +357,7 @@ class TestImport:
     async def test_an_imported_hash_is_upgraded_at_the_next_success_sec_034(
         self, passwords, user, clock
     ):
-        await passwords.import_hash(SYSTEM, user.id, WEAK)
+        await imported(passwords, user.id, WEAK)
         changed = await passwords.changed_at(user.id)
         assert await passwords.verify(user.id, OTHER) == Wrong()
         assert await stored_hash() == WEAK
@@ -374,7 +387,7 @@ class TestImport:
     async def test_a_stronger_hash_stays_as_it_came_sec_034(self, passwords, user):
         word = unicodedata.normalize("NFD", "Käse und Müsli")
         strong = hash_secret(word.encode(), b"salt" * 4, 3, 20_000, 1, 32, Type.ID).decode()
-        await passwords.import_hash(SYSTEM, user.id, strong)
+        await imported(passwords, user.id, strong)
         assert isinstance(await passwords.verify(user.id, word), Verified)
         assert await stored_hash() == strong
         assert await passwords.verify(user.id, unicodedata.normalize("NFC", word)) == Wrong()
@@ -382,14 +395,14 @@ class TestImport:
     async def test_an_imported_hash_is_of_the_password_as_it_is_typed(self, passwords, user):
         word = unicodedata.normalize("NFD", "Käse und Müsli")
         text = bcrypt.hashpw(word.encode(), bcrypt.gensalt(4)).decode()
-        await passwords.import_hash(SYSTEM, user.id, text)
+        await imported(passwords, user.id, text)
         assert await passwords.verify(user.id, unicodedata.normalize("NFC", word)) == Wrong()
         assert isinstance(await passwords.verify(user.id, word), Verified)
         upgraded = unicodedata.normalize("NFC", word)
         assert isinstance(await passwords.verify(user.id, upgraded), Verified)
 
     async def test_an_upgrade_waits_for_a_quieter_time_sec_123(self, services, passwords, user):
-        await passwords.import_hash(SYSTEM, user.id, WEAK)
+        await imported(passwords, user.id, WEAK)
         hasher = FullHasher(services.config.password)
         hasher.room = 1
         assert isinstance(
@@ -399,7 +412,7 @@ class TestImport:
 
     async def test_an_upgrade_does_not_undo_a_change(self, services, passwords, user):
         """Who signs in with the old password while a new one is set does not bring it back."""
-        await passwords.import_hash(SYSTEM, user.id, WEAK)
+        await imported(passwords, user.id, WEAK)
 
         class Late(PasswordHasher):
             async def hash(self, password):
@@ -423,7 +436,7 @@ class TestImport:
         self, passwords, user, text, refusal
     ):
         with pytest.raises(refusal):
-            await passwords.import_hash(SYSTEM, user.id, text)
+            await imported(passwords, user.id, text)
         assert await rows() == []
 
 

@@ -61,6 +61,8 @@ def test_the_guide_to_import_and_export_works_as_typed(tmp_path):
     found = BLOCK.findall(GUIDE.read_text())
     steps = [(typed, found[n + 1][2]) for n, (runs, _, typed) in enumerate(found[:-1]) if runs]
     assert len(steps) == 6
+    (first, *_) = found
+    assert shell(first[2], tmp_path).returncode == 0
     for typed, shown in steps:
         ran = shell(typed, tmp_path)
         assert (ran.stdout, ran.stderr) == (shown, ""), typed

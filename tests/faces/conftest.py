@@ -5,8 +5,8 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from databases import emptied
 from faces.clients import Face
-from factories import TABLES
 
 from app.assembly import Services, assemble
 from app.config import Config
@@ -51,9 +51,7 @@ async def services(house: House, clock: Any) -> Services:
     What the tests before have tried counts no more.
     """
     house.services.rate_limits.memory._entries.clear()
-    for table in TABLES:
-        if table != "signing_key":
-            await fetch(f"DELETE FROM {table}")
+    await emptied(but="signing_key")
     await fetch(_KEEP_THE_FIRST_KEY)
     await house.services.signing_keys.load()
     return house.services

@@ -56,7 +56,7 @@ DONE: dict[str, tuple[dict[str, Any], list[str]]] = {
     ),
     "deleteUserEmail": ({"userId": "user", "emailId": "email"}, ["email_deleted", TELLS]),
     "setUserPassword": (
-        {"userId": "user", "password": "sentinel of a password"},
+        {"userId": "user", "input": {"password": "sentinel of a password"}},
         ["password_changed", *ENDED],
     ),
     "deleteUserPassword": ({"userId": "user"}, ["password_deleted", *ENDED]),
@@ -69,7 +69,7 @@ DONE: dict[str, tuple[dict[str, Any], list[str]]] = {
         {"userId": "user", "identityId": "identity"},
         ["identity_deleted", *ENDED],
     ),
-    "createUserSession": ({"userId": "user"}, ["session_created"]),
+    "createUserSession": ({"userId": "user"}, ["login_success", "session_created"]),
     "revokeUserSession": ({"userId": "user", "sessionId": "session"}, ["session_revoked"]),
     "revokeUserSessions": ({"userId": "user"}, ["sessions_revoked"]),
     "deleteUser": ({"userId": "user"}, ["user_deleted"]),
@@ -79,9 +79,12 @@ DONE: dict[str, tuple[dict[str, Any], list[str]]] = {
         ["secret_key_rotated"],
     ),
     "revokeSecretKey": ({"secretKeyId": "secret_key"}, ["secret_key_revoked"]),
-    "setJwtTemplate": ({"claims": {"a": "sentinel"}}, ["jwt_template_updated"]),
+    "setJwtTemplate": ({"input": {"claims": {"a": "sentinel"}}}, ["jwt_template_updated"]),
     "resetJwtTemplate": ({}, ["jwt_template_updated"]),
-    "rotateSigningKey": ({"now": True}, ["signing_key_created", "signing_key_rotated"]),
+    "rotateSigningKey": (
+        {"input": {"now": True}},
+        ["signing_key_created", "signing_key_rotated"],
+    ),
     "createWebhook": (
         {"input": {"callback": "https://h.example.com/sentinel", "events": ["user"]}},
         ["webhook_created"],
@@ -114,7 +117,7 @@ async def ids(services) -> dict[str, str]:
     hook, _ = await services.webhooks.create(SYSTEM, "https://hooks.example.com/", ("user",))
     await services.users.verify_email(SYSTEM, user.id, email.id)
     await services.users.set_primary_email(SYSTEM, user.id, email.id)
-    await services.webhooks.spread()
+    await services.dispatch.spread()
     (delivery, *_) = await fetch("SELECT id FROM webhook_delivery")
     other = await services.users.add_email(SYSTEM, user.id, NewEmail("third@example.com"))
     await make_key(services, "users:read")
@@ -150,7 +153,7 @@ async def test_it_leaves_a_record_by_its_key_and_no_value_sec_118(services, admi
     await fetch("DELETE FROM audit_event")
     document, _ = call("mutation", name, "userErrors { code }", whole=False)
     if "now" in variables:
-        document = "mutation { rotateSigningKey(now: true) { userErrors { code } } }"
+        document = "mutation { rotateSigningKey(input: {now: true}) { userErrors { code } } }"
         variables = {}
     answer = await admin.gql(
         document, variables, key=key, headers={"x-request-id": "request-of-mine"}

@@ -127,7 +127,7 @@ async def things(services, bob) -> dict[str, str]:
     hook, _ = await services.webhooks.create(SYSTEM, "https://hooks.example.com/", ("user",))
     await services.users.verify_email(SYSTEM, UUID(bob.ids["user"]), UUID(bob.ids["email"]))
     await services.users.set_primary_email(SYSTEM, UUID(bob.ids["user"]), UUID(bob.ids["email"]))
-    await services.webhooks.spread()
+    await services.dispatch.spread()
     (delivery, *_) = await fetch("SELECT id FROM webhook_delivery")
     await make_key(services, "users:read")
     (secret_key, *_) = await services.secret_keys.list(None)

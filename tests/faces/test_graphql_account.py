@@ -151,10 +151,10 @@ async def test_what_opens_the_account_is_changed_soon_after_the_sign_in(services
 
 async def test_production_asks_for_a_recent_sign_in_by_itself(services):
     """SEC-037: five minutes, where nothing else is configured."""
-    assert services.self_service.graphql_max_age == timedelta(0)
+    assert services.self_service.step_up_max_age == timedelta(0)
     strict = with_config(services, environment="production")
     service = dataclasses.replace(services.self_service, config=strict)
-    assert service.graphql_max_age == timedelta(minutes=5)
+    assert service.step_up_max_age == timedelta(minutes=5)
 
 
 # Addresses
@@ -269,6 +269,28 @@ async def test_a_password_is_set_and_ends_other_sessions_when_changed(ada):
     assert not await devices.is_trusted(ada.user.id, cookie)
     assert await ada.code("setPassword", {"password": "short"}) == "PASSWORD_TOO_SHORT"
     assert await ada.code("setPassword", {"password": ADA}) == "PASSWORD_GUESSABLE"
+
+
+@pytest.mark.parametrize(
+    ("headers", "spoken"),
+    [
+        ({"x-language": "de", "accept-language": "fr"}, "de"),
+        ({"accept-language": "fr"}, "fr"),
+        ({}, "en"),
+    ],
+)
+async def test_mail_about_the_account_speaks_as_the_client_asks(ada, headers, spoken):
+    for name, given in (
+        ("setPassword", {"password": PASSWORD}),
+        ("addEmail", {"address": EVE}),
+    ):
+        variables = {"given": given}
+        await ada.face.gql(document(name), variables, token=ada.issued.token, headers=headers)
+    rows = await fetch("SELECT template, language FROM mail_outbox ORDER BY id")
+    assert [(row["template"], row["language"]) for row in rows] == [
+        ("password_create", spoken),
+        ("email_verification", spoken),
+    ]
 
 
 async def test_a_password_goes_where_mail_signs_in(services):
@@ -413,14 +435,14 @@ async def test_of_two_ways_in_one_stays_though_both_go_at_once(services):
     await ada.services.passwords.set(SYSTEM, ada.user.id, PASSWORD)
     passkey = await passkey_of(ada.services, ada.user.id, Authenticator())
     me = Oneself(Caller(session=SessionPrincipal(ada.issued.session.id, ada.user.id)))
-    service = ada.services.self_service
+    credentials = ada.services.own_credentials
     outcomes = await asyncio.gather(
-        service.delete_password(me),
-        service.delete_passkey(me, passkey.credential_id),
+        credentials.delete_password(me),
+        credentials.delete_passkey(me, passkey.credential_id),
         return_exceptions=True,
     )
     assert sum(isinstance(outcome, LastWayIn) for outcome in outcomes) == 1
-    held = await service.held(ada.user.id)
+    held = await ada.services.self_service.held(ada.user.id)
     assert held.has_password is not bool(held.passkeys)
 
 

@@ -18,6 +18,10 @@ NUMBERS = (
     '{"big":12345678901234567890123456789,"i":9007199254740993,"f":1.10,"g":1E5,"z":-0,'
     '"small":-9223372036854775808,"long":0.1234567890123456789012345678901234567890}'
 )
+PROFILE = (
+    *("username", "name", "givenName", "familyName", "picture", "locale", "lastSignInAt"),
+    *("emails { address }", "primaryEmail { address }", "identities { id }"),
+)
 UNKNOWN = [
     {"publicMetadata": {}, "metadata": {}},
     {"public_metadata": {"a": 1}},
@@ -306,6 +310,25 @@ class TestRefusals:
         (error,) = answer["errors"]
         assert error["path"] == ["updateUserMetadata", "user", "privateMetadata"]
         assert error["extensions"]["requiredScopes"] == ["users.private:read"]
+
+    @pytest.mark.parametrize("field", PROFILE)
+    async def test_who_may_change_bags_alone_sees_no_profile(self, services, admin, ada, field):
+        """SEC-002, SEC-015: neither by the payload nor, with a session beside it, of another."""
+        document = CHANGE.replace("privateMetadata", field)
+        variables = {"id": str(ada.id), "input": {"publicMetadata": {"n": 2}}}
+        key = await make_key(services, "users.metadata:write")
+        other = await make_user(services, email="eve@example.com")
+        eve = (await make_session(services, other)).token
+        for bearing in ({}, {"cookie": eve}):
+            answer = await admin.gql(document, variables, key=key, **bearing)
+            assert "ada@" not in json.dumps(answer).lower()
+            (error,) = answer["errors"]
+            assert error["extensions"]["requiredScopes"] == ["users:read"]
+            assert error["path"][:3] == ["updateUserMetadata", "user", field.split()[0]]
+        both = await make_key(services, "users.metadata:write", "users:read")
+        mine = (await make_session(services, ada)).token
+        for bearing in ({"key": both}, {"key": key, "cookie": mine}):
+            assert "errors" not in await admin.gql(document, variables, **bearing)
 
 
 async def test_a_variable_that_was_not_given_leaves_the_key_of_a_literal_alone(public, services):

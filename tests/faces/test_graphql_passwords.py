@@ -22,8 +22,8 @@ from app.persistence import fetch
 NOBODY = "00000000-0000-7000-8000-000000000000"
 PASSWORD = "correct horse battery"
 HASH = bcrypt.hashpw(PASSWORD.encode(), b"$2b$04$" + b"u" * 22).decode()
-SET = """mutation ($user: ID!, $password: String!, $keep: Boolean) {
-  setUserPassword(userId: $user, password: $password, keepSessions: $keep) { ...outcome } }
+SET = """mutation ($user: ID!, $password: String!, $keep: Boolean! = false) {
+  setUserPassword(userId: $user, input: {password: $password, keepSessions: $keep}) { ...outcome } }
 """
 DELETE = "mutation ($user: ID!) { deleteUserPassword(userId: $user) { ...outcome } }"
 CREATE = "mutation ($input: CreateUserInput!) { createUser(input: $input) { ...outcome } }"
@@ -37,7 +37,7 @@ async def user(services):
     return await make_user(services, email="ada@example.com", username="countess")
 
 
-async def set_password(face, key, user, password=PASSWORD, keep=None):
+async def set_password(face, key, user, password=PASSWORD, *, keep=False):
     variables = {"user": str(getattr(user, "id", user)), "password": password, "keep": keep}
     return (await face.gql(SET, variables, key=key))["data"]["setUserPassword"]
 
@@ -127,7 +127,7 @@ class TestSetUserPassword:
         self, services, admin, key, user, password, code
     ):
         payload = await set_password(admin, key, user, password)
-        assert refusal(payload) == (code, ["password"])
+        assert refusal(payload) == (code, ["input", "password"])
         (error,) = payload["userErrors"]
         assert error["__typename"] == "PasswordRejected"
         assert (error["minLength"], error["breached"]) == (8, False)
@@ -141,7 +141,7 @@ class TestSetUserPassword:
 
         others = with_passwords(services, breaches=Lost())
         payload = await set_password(Face(others, "admin"), key, user)
-        assert refusal(payload) == ("PASSWORD_BREACHED", ["password"])
+        assert refusal(payload) == ("PASSWORD_BREACHED", ["input", "password"])
         assert payload["userErrors"][0]["breached"] is True
 
     @pytest.mark.parametrize("nobody", [NOBODY, "", "0", "not an id"])
@@ -163,7 +163,8 @@ class TestSetUserPassword:
         assert await sessions() == 1
 
     async def test_one_operation_sets_one_password_sec_096(self, admin, key, user):
-        call = f'setUserPassword(userId: "{user.id}", password: "{PASSWORD}") {{ user {{ id }} }}'
+        given = f'userId: "{user.id}", input: {{password: "{PASSWORD}"}}'
+        call = f"setUserPassword({given}) {{ user {{ id }} }}"
         create_one = 'createUser(input: {username: "another"}) { user { id } }'
         for second in (call, create_one):
             answer = await admin.gql(f"mutation {{ a: {call} b: {second} }}", key=key)

@@ -19,7 +19,7 @@ from app.metadata import Metadata
 from app.persistence import disconnect
 from app.secretkeys import SecretKeys
 from app.sessions import Sessions
-from app.users import Users
+from app.users import Users, UserSearch
 
 pytestmark = pytest.mark.one_database
 
@@ -183,8 +183,10 @@ class Broken:
 @pytest.fixture
 def broken(services):
     class BrokenUsers(Users):
-        page, emails_of, create = Broken.page, Broken.emails_of, Broken.create
-        words = Broken.words
+        emails_of, create, words = Broken.emails_of, Broken.create, Broken.words
+
+    class BrokenSearch(UserSearch):
+        page, words = Broken.page, Broken.words
 
     class BrokenMetadata(Metadata):
         private_of, words = Broken.private_of, Broken.words
@@ -196,6 +198,7 @@ def broken(services):
         services,
         metadata=metadata,
         users=broken_users,
+        user_search=BrokenSearch(),
         passwords=replace(services.passwords, users=broken_users),
     )
 
@@ -374,11 +377,12 @@ class TestWaiting:
             async def delete(self, actor, user_id):
                 raise RateLimited(9)
 
+        class BusySearch(UserSearch):
             async def page(self, *args):
                 raise Unavailable
 
         double = disguised(services.users, BusyUsers)
-        return Face(replace(services, users=double))
+        return Face(replace(services, users=double, user_search=BusySearch()))
 
     async def test_a_question_that_comes_too_often_is_told_when_to_come_again(self, busy, key):
         document = '{ user(by: {id: "0190c0de-0000-7000-8000-000000000001"}) { id } }'

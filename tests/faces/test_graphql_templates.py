@@ -11,10 +11,10 @@ from app.persistence import fetch
 
 FIELDS = "claims source version updatedAt worstCase budget"
 LIVE = f"{{ jwtTemplate {{ {FIELDS} }} }}"
-SET = f"""mutation ($claims: JSON!, $allow: Boolean) {{
-  setJwtTemplate(claims: $claims, allowOmission: $allow) {{
+SET = f"""mutation ($claims: JSON!, $allow: Boolean! = false) {{
+  setJwtTemplate(input: {{claims: $claims, allowOmission: $allow}}) {{
     jwtTemplate {{ {FIELDS} }} userErrors {{ code message path }} }} }}"""
-SET_PLAINLY = """mutation ($claims: JSON!) { setJwtTemplate(claims: $claims) {
+SET_PLAINLY = """mutation ($claims: JSON!) { setJwtTemplate(input: {claims: $claims}) {
   jwtTemplate { version } userErrors { code path } } }"""
 RESET = f"mutation {{ resetJwtTemplate {{ jwtTemplate {{ {FIELDS} }} userErrors {{ code }} }} }}"
 PREVIEW = """query ($user: ID!, $claims: JSON) {
@@ -73,7 +73,7 @@ class TestTheTemplate:
 
     async def test_claims_may_be_written_into_the_document(self, torii, key):
         query = """mutation {
-          setJwtTemplate(claims: {rate: 1.10, plan: "{{ user.public_metadata.plan }}"}) {
+          setJwtTemplate(input: {claims: {rate: 1.10, plan: "{{ user.public_metadata.plan }}"}}) {
           jwtTemplate { claims } userErrors { code } } }"""
         answer = await torii.ask(query, key=key)
         assert '"claims":{"rate":1.10,"plan":"{{ user.public_metadata.plan }}"}' in answer.text
@@ -92,17 +92,17 @@ class TestTheTemplate:
     @pytest.mark.parametrize(
         ("claims", "code", "path"),
         [
-            ([], "CLAIMS_NOT_AN_OBJECT", ["claims"]),
-            ("x", "CLAIMS_NOT_AN_OBJECT", ["claims"]),
-            ({"my_claim": ["{{"]}, "TEMPLATE_SYNTAX_ERROR", ["claims", "my_claim", "0"]),
+            ([], "CLAIMS_NOT_AN_OBJECT", ["input", "claims"]),
+            ("x", "CLAIMS_NOT_AN_OBJECT", ["input", "claims"]),
+            ({"my_claim": ["{{"]}, "TEMPLATE_SYNTAX_ERROR", ["input", "claims", "my_claim", "0"]),
             (
                 {"a": "{{user.private_metadata}}"},
                 "TEMPLATE_PRIVATE_METADATA",
-                ["claims", "a"],
+                ["input", "claims", "a"],
             ),
-            ({"session_id": 1}, "CLAIM_RESERVED", ["claims", "session_id"]),
-            ({"a": "x" * 17_000}, "CLAIMS_TOO_LONG", ["claims"]),
-            ({"a": "x" * 1200}, "CLAIMS_TOO_LARGE", ["claims"]),
+            ({"session_id": 1}, "CLAIM_RESERVED", ["input", "claims", "session_id"]),
+            ({"a": "x" * 17_000}, "CLAIMS_TOO_LONG", ["input", "claims"]),
+            ({"a": "x" * 1200}, "CLAIMS_TOO_LARGE", ["input", "claims"]),
         ],
         ids=lambda value: str(value)[:40],
     )

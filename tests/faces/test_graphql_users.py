@@ -473,7 +473,7 @@ class TestSecretKeys:
       secretKey { id name prefix scopes expiresAt revokedAt lastUsedAt }
       secret userErrors { code path } } }"""
     ROTATE = """mutation ($id: ID!, $grace: Int! = 86400) {
-      rotateSecretKey(secretKeyId: $id, grace: $grace) {
+      rotateSecretKey(secretKeyId: $id, input: {grace: $grace}) {
       secretKey { id name scopes expiresAt } secret userErrors { code path } } }"""
     REVOKE = """mutation ($id: ID!) { revokeSecretKey(secretKeyId: $id) {
       secretKey { id revokedAt } secret userErrors { code path } } }"""
@@ -559,7 +559,7 @@ class TestSecretKeys:
         old = await self.make(admin, key, name="ci", scopes=["users:read"])
         given = {"id": old["secretKey"]["id"], "grace": grace}
         payload = (await admin.gql(self.ROTATE, given, key=key))["data"]["rotateSecretKey"]
-        assert refusal(payload) == ("SECRET_KEY_INVALID", ["grace"])
+        assert refusal(payload) == ("SECRET_KEY_INVALID", ["input", "grace"])
 
     async def test_a_revoked_key_opens_nothing_at_once(self, admin, key):
         """SEC-014"""

@@ -10,7 +10,7 @@ from app.config.webhook_sections import Hook
 from app.graphql.execute import TIMEOUT
 from app.outbound import Limits
 from app.persistence import fetch
-from app.webhooks import service
+from app.webhooks import dispatch
 from app.webhooks.courier import PING_LIMITS
 
 __all__ = ["configured", "receiver"]
@@ -30,7 +30,7 @@ UPDATE = f"""mutation ($id: ID!, $input: UpdateWebhookInput!) {{
 DELETE = """mutation ($id: ID!) { deleteWebhook(webhookId: $id) {
   deletedId userErrors { code path } } }"""
 ROTATE = """mutation ($id: ID!, $grace: Int! = 86400) {
-  rotateWebhookSecret(webhookId: $id, grace: $grace) {
+  rotateWebhookSecret(webhookId: $id, input: {grace: $grace}) {
     webhook { previousSecretEndsAt } secret userErrors { code path } } }"""
 PING = f"""mutation ($id: ID!) {{ pingWebhook(webhookId: $id) {{
   delivery {{ {DELIVERY} }} userErrors {{ code path }} }} }}"""
@@ -164,7 +164,7 @@ async def test_a_ping_of_a_hook_that_hangs_says_that_it_is_not_answered_sec_125(
 ):
     """SEC-125: it is over before the time of the operation is; here it is shorter."""
     assert PING_LIMITS.seconds <= TIMEOUT - 2
-    monkeypatch.setattr(service, "PING_LIMITS", Limits(seconds=0.05))
+    monkeypatch.setattr(dispatch, "PING_LIMITS", Limits(seconds=0.05))
     receiver.answers[:] = [Reply(stalls=True)]
     hook = await hooked(services, receiver)
     delivery = (await asked(admin, key, PING, id=str(hook.id)))["delivery"]
@@ -251,7 +251,7 @@ async def test_what_is_not_there_is_not_found(admin, key, nothing):
 async def test_a_grace_period_that_cannot_be_is_refused(admin, key):
     hook = (await made(admin, key))["webhook"]
     payload = await asked(admin, key, ROTATE, id=hook["id"], grace=-1)
-    assert payload["userErrors"] == [{"code": "WEBHOOK_INVALID", "path": ["grace"]}]
+    assert payload["userErrors"] == [{"code": "WEBHOOK_INVALID", "path": ["input", "grace"]}]
 
 
 class TestWhoMay:

@@ -262,7 +262,7 @@ class TestNothingSecretIsAnswered:
         secrets |= {row["digest"] for row in await fetch("SELECT digest FROM secret_key")}
         (ring,) = await fetch("SELECT sealed_private_key FROM signing_key")
         secrets.add(ring["sealed_private_key"])
-        secrets.add(json.loads(private_jwk(services.signing_keys._ring.active))["d"])
+        secrets.add(json.loads(private_jwk(services.signing_keys.reader.ring.active))["d"])
         answers = []
         for kind, name, field in roots():
             if kind == "query":

@@ -12,8 +12,8 @@ import pytest
 from faces.clients import Face
 from factories import make_user
 
-from app import assembly
 from app import server as server_module
+from app.assembly import services as all_services
 from app.config.sections import ClientAddress
 from app.http import caller, connections
 from app.http.connections import ConnectionLimit
@@ -242,9 +242,9 @@ class TestSilence:
 
         for service in (services.sessions, services.secret_keys):
             monkeypatch.setattr(type(service), "authenticate", endless)
-        monkeypatch.setattr(assembly, "is_reachable", endless)
+        monkeypatch.setattr(all_services, "is_reachable", endless)
         monkeypatch.setattr(caller, "PATIENCE", SHORT)
-        monkeypatch.setattr(assembly, "_READY_WITHIN", SHORT)
+        monkeypatch.setattr(all_services, "_READY_WITHIN", SHORT)
 
     @pytest.mark.usefixtures("_silent")
     @pytest.mark.parametrize("bearer", [{"key": "sk_x"}, {"token": "x"}])

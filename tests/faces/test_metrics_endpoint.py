@@ -101,7 +101,7 @@ async def test_the_oldest_delivery_tells_its_age_though_others_are_due_before(
     hook, _ = await services.webhooks.create(SYSTEM, "https://hooks.example.com/", ("user",))
     event = {"id": uuid4(), "name": "user.login", "user_id": None}
     for due_in in (timedelta(hours=1), timedelta(0)):
-        await services.webhooks.deliveries.put(hook.id, event, due_in=due_in)
+        await services.dispatch.deliveries.put(hook.id, event, due_in=due_in)
         clock.now += timedelta(seconds=60)
     found = await scraped(admin)
     assert found['sekisho_outbox_waiting{queue="webhook_deliveries"}'] == 2
@@ -126,7 +126,7 @@ async def test_without_a_database_the_process_still_tells_what_it_counts(
     async def away(*_):
         raise Unavailable
 
-    monkeypatch.setattr("app.gauges.fetch_row", away)
+    monkeypatch.setattr("app.gauges.fetch", away)
     found = await scraped(admin)
     assert found["sekisho_database_up"] == 0
     assert not any("outbox" in name for name in found)

@@ -6,9 +6,10 @@ from dataclasses import replace
 from uuid import UUID
 
 import pytest
+from databases import emptied
 from faces.clients import Face
 from faces.documents import call, ways_to
-from factories import TABLES, make_session, make_user
+from factories import make_session, make_user
 
 from app.access import SYSTEM
 from app.metadata import BagChanges, Metadata
@@ -115,9 +116,7 @@ class Stage:
         self.seen: list[tuple[str, str]] = []
 
     async def observe(self, private):
-        for table in TABLES:
-            if table != "signing_key":
-                await fetch(f"DELETE FROM {table}")
+        await emptied(but="signing_key")
         new = NewUser(
             id=UUID(ADA),
             emails=(NewEmail("ada@example.com", is_primary=True),),

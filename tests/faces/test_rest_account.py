@@ -241,7 +241,8 @@ class TestOlderProfile:
 
     async def test_others_are_not_there_and_nobody_is_401(self, services, public, ada, issued):
         other = await make_user(services)
-        assert refused(await public.get(f"/users/{other.id}", token=issued.token), 404, "not_found")
+        answer = await public.get(f"/users/{other.id}", token=issued.token)
+        assert refused(answer, 404, "not_found", "user_id")
         assert refused(await public.get(f"/users/{ada.id}"), 401, "unauthenticated")
 
 

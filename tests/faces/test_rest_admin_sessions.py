@@ -69,7 +69,7 @@ class TestWho:
 
 class TestBegin:
     async def test_a_session_begins_and_its_token_is_given(self, services, admin, key, ada):
-        """SEC-118: one record, that names the key; and no cookie on this listener (SEC-108)."""
+        """SEC-118: its records name the key; and no cookie on this listener (SEC-108)."""
         answer = await begun(admin, key, ada)
         (token,) = answer.json().values()
         assert answer.json().keys() == {"session_token"}
@@ -80,7 +80,18 @@ class TestBegin:
         details = {"session_id": str(found.session.id)}
         (record,) = await records("session_created")
         assert record == ("session_created", "secret_key", details)
+        assert await records("login_success") == [("login_success", "secret_key", {"api": "admin"})]
         assert (await told())[-1] == "session.create.admin"
+
+    async def test_either_face_leaves_the_same_records(self, admin, key, ada):
+        """SEC-118"""
+        begin = "mutation ($id: ID!) { createUserSession(userId: $id) { userErrors { code } } }"
+        await begun(admin, key, ada)
+        by_rest = [one[:2] for one in await records()]
+        assert "errors" not in await admin.gql(begin, {"id": str(ada.id)}, key=key)
+        by_graphql = [one[:2] for one in (await records())[len(by_rest) :]]
+        assert by_graphql == by_rest[-2:]
+        assert {kind for kind, _ in by_graphql} == {"session_created", "login_success"}
 
     async def test_no_log_and_no_record_holds_a_token(self, admin, key, ada, caplog):
         """SEC-116"""

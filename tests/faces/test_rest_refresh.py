@@ -17,7 +17,7 @@ REFRESH = "/sessions/refresh"
 VALIDATE = "/sessions/validate"
 MUTATION = """
 mutation ($token: String!) {
-  refreshSession(refreshToken: $token) {
+  refreshSession(input: {refreshToken: $token}) {
     token tokenExpiresAt refreshToken session { id expiresAt } userErrors { code }
   }
 }
@@ -198,7 +198,7 @@ class TestRenewing:
         user = await make_user(others)
         token = (await make_session(others, user)).token
         await others.metadata.change(SYSTEM, user.id, BagChanges(public={"plan": "pro"}))
-        ring = others.signing_keys._ring
+        ring = others.signing_keys.reader.ring
         ring.opened = {
             kid: PublicHalf(one.kid, one.algorithm, one.public) for kid, one in ring.opened.items()
         }

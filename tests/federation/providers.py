@@ -18,7 +18,7 @@ from app.federation.errors import (
     ProviderUnknown,
 )
 from app.federation.pkce import challenge_of
-from app.federation.service import Begun, CallbackAnswer, SignInRequest
+from app.federation.sign_in import Begun, CallbackAnswer, SignInRequest
 from app.persistence import in_transaction
 
 ISSUER = "https://idp.example"

@@ -21,7 +21,7 @@ from app.access import SYSTEM
 from app.federation.errors import ProviderUnreachable, UserDataUnusable
 from app.federation.exchange import Redemption
 from app.federation.redirects import Redirects
-from app.federation.service import CallbackAnswer
+from app.federation.sign_in import CallbackAnswer
 from app.persistence import fetch, transaction
 
 SERVER_ERROR = {"error": "server_error", "error_description": "an internal error has occurred"}

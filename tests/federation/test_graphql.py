@@ -14,7 +14,7 @@ from app.config.sections import Session, StepUp
 from app.config.values import Duration
 from app.federation.browsers import MARK, BrowserSecrets
 from app.federation.exchange import Redemption
-from app.federation.service import CallbackAnswer
+from app.federation.sign_in import CallbackAnswer
 from app.persistence import fetch, transaction
 
 pytestmark = pytest.mark.one_database

@@ -466,7 +466,7 @@ class TestLosing:
         google.knows()
         joined = await linked(services, user)
         me = await self.me(services, user)
-        await services.self_service.disconnect_identity(me, joined.identity.id)
+        await services.own_credentials.disconnect_identity(me, joined.identity.id)
         assert await identities_of(services, user.id) == []
         rows = await fetch("SELECT template FROM mail_outbox ORDER BY created_at, id")
         assert [row["template"] for row in rows] == ["identity_create", "identity_delete"]
@@ -480,7 +480,7 @@ class TestLosing:
         user = await services.users.by_id(made.user_id)
         with pytest.raises(LastWayIn):
             me = await self.me(services, user)
-            await services.self_service.disconnect_identity(me, made.identity.id)
+            await services.own_credentials.disconnect_identity(me, made.identity.id)
         assert len(await identities_of(services, user.id)) == 1
 
     async def test_one_of_a_provider_that_is_off_opens_nothing_sec_037(
@@ -494,9 +494,9 @@ class TestLosing:
         connectors.off.add("custom_corp")
         me = await self.me(services, user)
         with pytest.raises(LastWayIn):
-            await services.self_service.disconnect_identity(me, made.identity.id)
+            await services.own_credentials.disconnect_identity(me, made.identity.id)
         connectors.off.clear()
-        await services.self_service.disconnect_identity(me, made.identity.id)
+        await services.own_credentials.disconnect_identity(me, made.identity.id)
 
     async def test_anothers_identity_is_not_there_sec_054(self, services, google):
         ada, eve = await make_user(services), await make_user(services)
@@ -504,7 +504,7 @@ class TestLosing:
         theirs = await linked(services, ada)
         me = await self.me(services, eve)
         with pytest.raises(IdentityNotFound):
-            await services.self_service.disconnect_identity(me, theirs.identity.id)
+            await services.own_credentials.disconnect_identity(me, theirs.identity.id)
         with pytest.raises(IdentityNotFound):
             await services.federation.disconnect(SYSTEM, eve.id, theirs.identity.id)
 

@@ -4,11 +4,13 @@ import asyncio
 import re
 from dataclasses import replace
 
+import msgspec
 import pytest
-from federation.providers import TARGET, VERIFIER, begun, request
+from federation.providers import ERRORS, TARGET, VERIFIER, begun, request
 from hypothesis import given
 from hypothesis import strategies as st
 
+from app.assembly import assemble
 from app.federation.browsers import MARK
 from app.federation.errors import (
     CodeChallengeInvalid,
@@ -178,6 +180,25 @@ class TestStart:
         made, state = await begun(services, redirect_to="")
         pending = await services.federation.states.take(state, made.browser_secret)
         assert pending.redirect_to == services.federation.error_redirect_url
+
+    async def test_without_a_target_the_browser_comes_to_the_configured_one(self, services):
+        home = replace(services.federation, default_redirect_url=TARGET)
+        assert home.pending(request(redirect_to="")).redirect_to == TARGET
+        assert home.pending(request(redirect_to=ERRORS)).redirect_to == ERRORS
+
+    async def test_a_configured_target_that_is_not_allowed_leads_nowhere(self, services):
+        home = replace(services.federation, default_redirect_url="https://evil.example/in")
+        with pytest.raises(RedirectNotAllowed):
+            home.pending(request(redirect_to=""))
+
+    async def test_the_configuration_says_where_browsers_come_without_a_target(self, services):
+        config = msgspec.structs.replace(
+            services.config,
+            third_party=msgspec.structs.replace(
+                services.config.third_party, default_redirect_url=TARGET
+            ),
+        )
+        assert assemble(config).federation.default_redirect_url == TARGET
 
     @given(st.text(max_size=140))
     def test_only_the_verifier_itself_fits_its_challenge(self, other):

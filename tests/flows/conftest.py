@@ -6,18 +6,35 @@ from typing import Any
 
 import msgspec
 import pytest
+from databases import emptied
 from faces.clients import Face
-from factories import TABLES
-from federation.providers import doubles
+from federation.providers import Doubles, doubles
 from flows.walking import Client, GraphQLClient, RestClient
 
 from app.assembly import Services, assemble
 from app.config import Config
-from app.persistence import fetch
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "configured(**settings): runs with other settings")
+
+
+@dataclass(frozen=True)
+class Built:
+    """The services of one configuration; to build them and their doors is dearer than most tests.
+
+    Where no provider is configured, nothing knows of the connectors.
+    """
+
+    services: Services
+    face: Face
+    connectors: Doubles
+
+    def forget(self) -> None:
+        """Let no limit be used up, and nobody be known to a provider."""
+        self.services.rate_limits.memory._entries.clear()
+        self.connectors.doubles.update(doubles().doubles)
+        self.connectors.off.clear()
 
 
 @dataclass
@@ -26,25 +43,24 @@ class House:
 
     config: Config
     clock: Any
-    built: dict[str, tuple[Services, Face]] = field(default_factory=dict)
+    built: dict[str, Built] = field(default_factory=dict)
 
     async def of(self, changes: dict[str, Any]) -> tuple[Services, Face]:
         """Give the services of a configuration: `email.optional` is written `email__optional`."""
         key = repr(sorted(changes.items()))
-        its_own = {
-            "rate_limiter__enabled",
-            "third_party",
-        }  # no limit used up, nobody known to others
-        if its_own & changes.keys():
-            self.built.pop(key, None)
         if key not in self.built:
-            connectors = doubles() if "third_party" in changes else None
+            connectors = doubles()
             config = changed(self.config, changes)
-            services = assemble(config, clock=self.clock, connectors=connectors)
-            self.built[key] = (services, Face(services, "public"))
-        services, face = self.built[key]
-        await services.signing_keys.load()
-        return services, face
+            services = assemble(
+                config,
+                clock=self.clock,
+                connectors=connectors if "third_party" in changes else None,
+            )
+            self.built[key] = Built(services, Face(services, "public"), connectors)
+        built = self.built[key]
+        built.forget()
+        await built.services.signing_keys.load()
+        return built.services, built.face
 
 
 def changed(config: Config, changes: dict[str, Any]) -> Config:
@@ -73,9 +89,7 @@ def clock(house: House) -> Any:
 
 @pytest.fixture
 async def pair(request: pytest.FixtureRequest, house: House, clock: Any) -> tuple[Services, Face]:
-    for table in TABLES:
-        if table != "signing_key":
-            await fetch(f"DELETE FROM {table}")
+    await emptied(but="signing_key")
     changes: dict[str, Any] = {}
     for mark in request.node.iter_markers("configured"):
         changes = {**mark.kwargs, **changes}

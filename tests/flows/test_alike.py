@@ -3,7 +3,7 @@
 import re
 
 import pytest
-from factories import TABLES
+from databases import emptied
 from flows.people import (
     ADA,
     at_code,
@@ -13,8 +13,6 @@ from flows.people import (
     with_passkey,
 )
 from flows.walking import RestClient, deliver, preflight
-
-from app.persistence import fetch
 
 NOBODY = "eve@example.com"
 IDS = re.compile(r"[0-9a-f]{8}-[0-9a-f-]{27}|[\w-]{43}|[0-9A-Za-z]{32}")
@@ -130,9 +128,7 @@ OPTIONS = {
 async def test_the_first_state_tells_nothing_of_a_user_name_sec_066(house, clock, option):
     """SEC-066: neither whether somebody has it, nor whether mail reaches them."""
     changes = {"username__enabled": True, **OPTIONS[option]}
-    for table in TABLES:
-        if table != "signing_key":
-            await fetch(f"DELETE FROM {table}")
+    await emptied(but="signing_key")
     services, face = await house.of({"username__enabled": True})
     names = await named_people(services)
     services, face = await house.of(changes)

@@ -20,7 +20,8 @@ from app.flows.errors import (
 from app.flows.inputs import Input, Problem
 from app.flows.outcomes import End, Move, Refuse, Stay
 from app.flows.stash import Stash
-from app.flows.step import Action, FlowRequest, GoBack, NeededOutside, State, Step
+from app.flows.state import State
+from app.flows.step import Action, FlowRequest, GoBack, NeededOutside, Step
 
 
 class Begin(State, frozen=True):

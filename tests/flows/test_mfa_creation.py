@@ -60,6 +60,21 @@ async def test_an_app_is_set_up_at_sign_in(client, services):
 
 
 @ASKED
+async def test_the_notice_is_in_the_language_that_the_flow_began_with(rest, services):
+    await ada_with_password(services)
+    rest.headers = {"x-language": "de"}
+    await preflight(rest)
+    rest.headers = {}
+    await rest.act("continue_with_login_identifier", email=ADA)
+    await rest.act("continue_to_password_login")
+    await rest.act("password_login", password=PASSWORD)
+    secret = (await rest.act("continue_to_otp_secret_creation")).payload["otp_secret"]
+    await rest.act("otp_code_verify", otp_code=code_of(services, secret))
+    rows = await fetch("SELECT language FROM mail_outbox WHERE template = 'mfa_create'")
+    assert [row["language"] for row in rows] == ["de"]
+
+
+@ASKED
 async def test_the_secret_stays_while_one_remains_and_is_new_afterwards(client, services):
     """SEC-055."""
     user, _ = await at_chooser(client, services)

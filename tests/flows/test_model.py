@@ -16,6 +16,7 @@ from graphql import print_schema
 from app.audit import AuditLog
 from app.config.check import refuse_contradictions
 from app.credentials.passcodes import Passcodes
+from app.credentials.passkey_ceremonies import PasskeyCeremonies
 from app.credentials.passkeys import Passkeys
 from app.credentials.passwords import Passwords
 from app.credentials.recovery_codes import RecoveryCodes
@@ -42,7 +43,8 @@ from app.selfservice.notices import Notices
 from app.sessions import Sessions, SessionTokens
 from app.users import Users
 
-PARTS = 12
+PARTS = 6
+"""The more there are, the better they spread over processes, and the more steps are taken twice."""
 TOLD = 5
 
 
@@ -55,12 +57,13 @@ def edges(monkeypatch):
 def explorer():
     """An explorer; what it remembers goes with the test.
 
-    That is millions of objects, all in use: to look for garbage among them is in vain until then.
+    That is millions of objects, all in use: to look for garbage among them is in vain.
     """
     gc.disable()
-    yield Explorer()
+    explorer = Explorer()
+    yield explorer
+    explorer.forget()
     gc.enable()
-    gc.collect()
 
 
 # The lattice
@@ -136,6 +139,7 @@ after a provider (Q-14); `error` is reached where a way on is missing, which a p
 lacks."""
 
 
+@pytest.mark.no_cover  # as above
 def test_every_state_is_reached_and_every_action_of_it_runs_somewhere(explorer):
     survey(explorer)
     for kind, states in REACHED.items():  # in one test: the survey is dear
@@ -245,6 +249,7 @@ def test_a_hint_that_nobody_is_there_is_found_sec_066(monkeypatch):
         (doubles.Users, Users),
         (doubles.Passwords, Passwords),
         (doubles.Passkeys, Passkeys),
+        (doubles.PasskeyCeremonies, PasskeyCeremonies),
         (doubles.Passcodes, Passcodes),
         (doubles.Totp, Totp),
         (doubles.RecoveryCodes, RecoveryCodes),

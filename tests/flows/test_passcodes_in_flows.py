@@ -236,3 +236,42 @@ async def test_the_language_of_the_first_request_is_remembered(rest, services):
     await identified(rest)
     await rest.act("continue_to_passcode_confirmation")
     assert (await deliver(services))[0].text != german
+
+
+async def said_in(rest, services):
+    """The word by which the mail of a code shows its language, as a flow begun just now gets it."""
+    await at_code(rest)
+    return "ist Ihr" in (await deliver(services))[0].subject
+
+
+async def test_a_language_that_is_asked_for_beats_the_users_and_that_beats_the_browsers(
+    rest, services
+):
+    await person(services, locale="de-AT")
+    for headers, german in (
+        ({}, True),
+        ({"accept-language": "fr"}, True),
+        ({"x-language": "undefined"}, True),
+        ({"x-language": "fr", "accept-language": "de"}, False),
+    ):
+        rest.headers = headers
+        assert await said_in(rest, services) is german
+
+
+async def test_a_browser_is_heard_where_the_user_has_said_nothing(rest, services):
+    await person(services)
+    rest.headers = {"accept-language": "de"}
+    assert await said_in(rest, services)
+
+
+async def test_the_language_of_one_user_is_not_that_of_the_next(rest, services):
+    await person(services, locale="de")
+    await person(services, "eve@example.com")
+    await at_code(rest)
+    await rest.act("back")
+    await rest.act("back")
+    await rest.act("continue_with_login_identifier", email="eve@example.com")
+    await rest.act("continue_to_passcode_confirmation")
+    mails = {mail.to: mail.subject for mail in await deliver(services)}
+    assert "ist Ihr" in mails[ADA]
+    assert "ist Ihr" not in mails["eve@example.com"]

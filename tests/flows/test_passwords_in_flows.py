@@ -233,6 +233,23 @@ async def test_a_forgotten_password_is_replaced_after_the_code_sec_038(client, s
     assert account.id
 
 
+@pytest.mark.parametrize(("language", "spoken"), [("", "nl"), ("de", "de")])
+async def test_what_a_recovery_mails_is_in_what_was_asked_for_else_in_the_users_language(
+    rest, services, language, spoken
+):
+    """SEC-037: the language that the first request has named stands until the end."""
+    await person(services, locale="nl")
+    rest.headers = {"x-language": language, "accept-language": "fr"}
+    await at_password(rest)
+    rest.headers = {"accept-language": "fr"}
+    await rest.act("continue_to_passcode_confirmation_recovery")
+    await enter_code(rest, services)
+    await rest.act("password_recovery", new_password=NEW)
+    rows = await fetch("SELECT template, language FROM mail_outbox ORDER BY id")
+    told = [(row["template"], row["language"]) for row in rows]
+    assert told == [("recovery", spoken), ("password_update", spoken)]
+
+
 async def test_a_recovery_ends_all_other_sessions_and_trusted_devices_sec_027(client, services):
     account = await person(services)
     former = await make_session(services, account)

@@ -11,7 +11,7 @@ from flows.people import ADA, PASSWORD, at_password, flow_row, identified, perso
 from flows.walking import preflight
 
 from app.flows.definitions import FLOWS
-from app.persistence import fetch
+from app.persistence import fetch, transaction
 
 FAILURE = {"name", "status", "csrf_token", "actions", "error", "links"}
 
@@ -182,6 +182,21 @@ async def test_a_flow_that_is_at_work_is_refused_at_once_sec_062(begun, services
     assert failed(await act(begun, wrong), 500, "technical_error")
     await services.flows.store.release(kept, lease)
     assert await unchanged(begun)
+
+
+async def test_a_flow_that_another_has_is_not_held_sec_062(begun, services):
+    """SEC-062: nor is one that has moved on."""
+    store, now = services.flows.store, services.clock()
+    kept = await store.find((await flow_row(begun.flow_id))["id"])
+    lease = await store.lease(kept, now)
+    async with transaction():
+        assert not await store.hold(kept, now)
+    await store.release(kept, lease)
+    async with transaction():
+        assert await store.hold(kept, now)
+    assert (await act(begun)).status_code == 200
+    async with transaction():
+        assert not await store.hold(kept, now)
 
 
 async def test_a_lease_whose_holder_died_ends_by_itself(begun, services, clock):

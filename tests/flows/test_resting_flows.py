@@ -204,7 +204,7 @@ class TestLostMeans:
         await client.act("continue_to_passcode_confirmation_recovery")
         assert (await enter_code(client, services)).name == "login_password_recovery"
         made = await services.passwords.prepare("a wholly new secret of mine")
-        await services.self_service.store_password(await oneself(services, user), made)
+        await services.own_credentials.store_password(await oneself(services, user), made)
         await services.sessions.end_all(SYSTEM, user.id)
         later(services, hours=20)
         refused = await client.act("password_recovery", new_password=EVIL)
@@ -218,7 +218,7 @@ class TestLostMeans:
         shown = await use_passkey(client, await with_key(services, user, "passkey"))
         assert shown.name == "password_creation"
         (passkey,) = await services.passkeys.list(user.id)
-        await services.self_service.delete_passkey(
+        await services.own_credentials.delete_passkey(
             await oneself(services, user), passkey.credential_id
         )
         await services.sessions.end_all(SYSTEM, user.id)

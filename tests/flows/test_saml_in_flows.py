@@ -2,7 +2,7 @@
 
 from datetime import UTC, datetime
 from urllib.parse import parse_qs, urlsplit
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 from federation.saml.deployment import DEFAULT, answered, config_of, pending_request, provider
@@ -13,7 +13,10 @@ from flows.people import enter_code, person, with_totp
 from flows.walking import preflight
 
 from app.config import Config
+from app.federation.admission import Redeemed
+from app.federation.connector import Provider
 from app.federation.saml import certificates
+from app.flows.whose import is_to_be_proved
 from app.persistence import fetch
 
 IDP = Idp(now=datetime.now(UTC))
@@ -115,6 +118,16 @@ async def test_an_address_that_the_company_may_not_vouch_for_is_proved_in_any_ca
     shown = await client.act("exchange_token", token=token)
     assert shown.name == "passcode_confirmation"
     assert (await enter_code(client, services, WORK)).name == "success"
+
+
+@pytest.mark.configured(email__require_verification=False)
+@pytest.mark.parametrize("is_saml", [True, False])
+async def test_the_provider_itself_says_whether_it_speaks_saml_q_14(services, is_saml):
+    """Nothing is guessed from which providers there are besides."""
+    provider = Provider("google", "Google", allow_linking=True, is_saml=is_saml)
+    redeemed = Redeemed(UUID(int=1), None, provider, created=False, address=WORK)
+    assert is_to_be_proved(services.config, redeemed) is is_saml
+    assert services.federation.provider(IDP.entity_id).is_saml
 
 
 @pytest.mark.configured(**settings(skip_email_verification=True))

@@ -141,6 +141,8 @@ async def test_somebody_new_signs_up_and_is_signed_in(client, services):
     assert len(await audited("thirdparty_signup_succeeded")) == 1
     (success,) = await audited("login_success")
     assert '"third_party_provider":"google"' in success["details"].replace(" ", "")
+    (made,) = await audited("user_created")
+    assert '"third_party_provider":"google"' in made["details"].replace(" ", "")
 
 
 async def test_the_page_learns_which_provider_it_was(rest, services):

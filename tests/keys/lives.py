@@ -35,7 +35,7 @@ def published(services: Services) -> list[str]:
 
 async def look(services: Services) -> None:
     """Let a second pass since the rows were last read, and read them."""
-    services.signing_keys._ring.read_at -= 1
+    services.signing_keys.reader.ring.read_at -= 1
     await services.signing_keys.refresh()
 
 

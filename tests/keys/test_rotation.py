@@ -388,8 +388,8 @@ class TestReplicas:
 
     async def test_of_many_at_once_one_looks(self, services, monkeypatch):
         asked = []
-        monkeypatch.setattr("app.keys.service.fetch", self.counting(asked))
-        services.signing_keys._ring.read_at -= 1
+        monkeypatch.setattr("app.keys.rows.fetch", self.counting(asked))
+        services.signing_keys.reader.ring.read_at -= 1
         await asyncio.gather(*(services.signing_keys.refresh() for _ in range(50)))
         assert len(asked) == 1
 
@@ -411,7 +411,7 @@ class TestReplicas:
         self, services, clock
     ):
         (old,) = published(services)
-        ring = services.signing_keys._ring
+        ring = services.signing_keys.reader.ring
         lives, opened, long_ago = ring.lives, ring.opened, ring.read_at - 1
         clock.advance(seconds=1)
         await services.signing_keys.retire(SYSTEM, UUID(old), force=True)
@@ -490,7 +490,7 @@ class TestKnowing:
         clock.advance(seconds=1)
         await other.signing_keys.rotate(SYSTEM, now=True)
         token = await other.signing_keys.sign({"a": 1})
-        services.signing_keys._ring.read_at -= 3600
+        services.signing_keys.reader.ring.read_at -= 3600
 
         async def ask():
             await services.signing_keys.refresh()
@@ -499,7 +499,7 @@ class TestKnowing:
         assert await asyncio.gather(*(ask() for _ in range(8))) == [{"a": 1}] * 8
 
     async def test_a_reading_that_fails_fails_for_all_who_waited(self, services):
-        services.signing_keys._ring.read_at -= 3600
+        services.signing_keys.reader.ring.read_at -= 3600
         async with elsewhere():
             found = await asyncio.gather(
                 *(services.signing_keys.refresh() for _ in range(4)), return_exceptions=True
@@ -507,14 +507,29 @@ class TestKnowing:
         assert [type(one) for one in found] == [DatabaseUnavailable] * 4
         await services.signing_keys.refresh()
 
+    async def test_a_database_that_keeps_silent_does_not_keep_the_set_sec_130(
+        self, services, monkeypatch
+    ):
+        """It is given as it was last known, and soon."""
+
+        async def silent(*_):
+            await asyncio.Event().wait()
+
+        known = await services.signing_keys.published()
+        services.signing_keys.reader.ring.read_at -= 3600
+        monkeypatch.setattr("app.keys.service._PATIENCE", 0.05)
+        monkeypatch.setattr("app.keys.rows.fetch", silent)
+        async with asyncio.timeout(5):
+            assert await services.signing_keys.published() is known
+
     async def test_who_stops_waiting_takes_nothing_from_the_others(self, services):
-        services.signing_keys._ring.read_at -= 3600
+        services.signing_keys.reader.ring.read_at -= 3600
         first = asyncio.ensure_future(services.signing_keys.refresh())
         second = asyncio.ensure_future(services.signing_keys.refresh())
         await asyncio.sleep(0)
         first.cancel()
         await second
-        assert time.monotonic() - services.signing_keys._ring.read_at < 60
+        assert time.monotonic() - services.signing_keys.reader.ring.read_at < 60
 
     async def test_a_rotation_by_who_knows_of_a_shorter_lifespan_ends_no_token_early(
         self, services, clock
@@ -525,11 +540,11 @@ class TestKnowing:
         await services.signing_keys.rotate(SYSTEM)
         clock.advance(minutes=5)
         issued = await make_session(long, await make_user(long))
-        long.signing_keys._ring.read_at -= 1
+        long.signing_keys.reader.ring.read_at -= 1
         await long.signing_keys.refresh()
         clock.advance(hours=13)
         await services.signing_keys.load()
-        long.signing_keys._ring.read_at -= 1
+        long.signing_keys.reader.ring.read_at -= 1
         assert isinstance(await long.sessions.authenticate(issued.token), SignedIn)
 
     async def test_a_forced_end_lets_the_key_sign_that_was_published_already(self, services, clock):

@@ -233,7 +233,7 @@ class TestUse:
         clock.advance(seconds=1)
         await other.signing_keys.rotate(SYSTEM, now=True)
         token = await other.signing_keys.sign({})
-        services.signing_keys._ring.read_at = time.monotonic() + 60
+        services.signing_keys.reader.ring.read_at = time.monotonic() + 60
         await services.signing_keys.refresh()
         with pytest.raises(TokenInvalid):
             services.signing_keys.verify(token)

@@ -9,7 +9,7 @@ from keys.lives import published
 from app.persistence import DatabaseUnavailable, fetch
 
 KEYS = "{ signingKeys { kid algorithm state createdAt activatesAt publishedUntil } }"
-ROTATE = """mutation ($now: Boolean! = false) { rotateSigningKey(now: $now) {
+ROTATE = """mutation ($now: Boolean! = false) { rotateSigningKey(input: {now: $now}) {
   signingKey { kid state activatesAt } userErrors { code message path } } }"""
 JWKS = "/.well-known/jwks.json"
 
@@ -82,7 +82,7 @@ class TestJwks:
     ):
         """SEC-033"""
         before = await public.get(JWKS)
-        services.signing_keys._ring.read_at -= 1
+        services.signing_keys.reader.ring.read_at -= 1
         same = await public.get(JWKS, headers={"if-none-match": before.headers["etag"]})
         assert same.status_code == 304
         clock.advance(seconds=1)
@@ -102,7 +102,7 @@ class TestJwks:
         """SEC-033"""
         before = (await public.get(JWKS)).json()
         await fetch("DELETE FROM signing_key")
-        services.signing_keys._ring.read_at -= 1
+        services.signing_keys.reader.ring.read_at -= 1
         assert (await public.get(JWKS)).json() == {"keys": []}
         assert before["keys"]
 
@@ -117,8 +117,8 @@ async def test_the_keys_last_known_are_published_while_the_database_is_away(
     async def away(*_):
         raise DatabaseUnavailable
 
-    monkeypatch.setattr("app.keys.service.fetch", away)
-    services.signing_keys._ring.read_at -= 1
+    monkeypatch.setattr("app.keys.rows.fetch", away)
+    services.signing_keys.reader.ring.read_at -= 1
     answer = await public.get(JWKS)
     assert (answer.status_code, answer.content) == (200, before)
     assert json.loads(before)["keys"]

@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from contextvars import Context
 from datetime import timedelta
 
 import pytest
@@ -11,8 +12,8 @@ from mail.servers import free_port
 from app.config.sections import EmailDelivery
 from app.keys import KeysUnreadable, Sealer
 from app.mail import CARRY_A_CODE, TEMPLATES, Outcome, RecipientRefused, values_of
-from app.mail.outbox import KEPT, LEASE, MOST_ATTEMPTS, pause_after
-from app.persistence import fetch, transaction
+from app.mail.outbox import KEPT, LEASE, MOST_ATTEMPTS, pause_after, pause_at
+from app.persistence import fetch, speaks, transaction
 
 TO = "ada@example.com"
 CODE = "731964"
@@ -195,6 +196,18 @@ class TestTaking:
         assert (outcome.kind, outcome.answer) == ("refused", "too many attempts")
         assert (await rows())[0]["state"] == "failed"
 
+    async def test_a_mail_that_is_being_taken_keeps_nobody_from_the_next(self, services):
+        """No worker waits for what another has locked."""
+        if speaks() == "sqlite":
+            return  # whoever writes has the file to itself
+        mails = [await queue(services, f"user{n}@example.com") for n in range(2)]
+        async with transaction():
+            first = await services.mail.outbox.take()
+            async with asyncio.timeout(5):
+                second = await asyncio.create_task(services.mail.outbox.take(), context=Context())
+                none = await asyncio.create_task(services.mail.outbox.take(), context=Context())
+        assert [first.id, second.id, none] == [*mails, None]
+
     async def test_what_has_been_due_for_longest_leaves_first(self, services, clock):
         for name in ("first", "second", "third"):
             await queue(services, f"{name}@example.com")
@@ -209,6 +222,12 @@ class TestTaking:
         assert 24 <= pauses[0] <= 36
         assert all(b > a for a, b in itertools.pairwise(pauses[:6]))
         assert max(pauses) <= 6 * 3600 * 1.2
+
+    def test_what_was_refused_for_now_waits_for_seconds_and_never_a_minute_sec_132(self):
+        pauses = [pause_at(timedelta(seconds=age)).total_seconds() for age in range(100_000)]
+        assert 4 <= min(pauses[:10]) <= max(pauses[:10]) <= 6
+        assert 32 <= min(pauses[100:]) <= max(pauses) <= 48
+        assert len({round(pause, 3) for pause in pauses[100:200]}) > 50, "spread"
 
 
 class TestExpiry:
@@ -266,6 +285,32 @@ class TestExpiry:
         assert states == {"l*****@example.com": "expired", "waiting@example.com": "waiting"}
         clock.now += KEPT
         await services.mail.sweep()
+        clock.now += KEPT
+        await services.mail.sweep()
+        assert await rows() == []
+
+    async def test_however_many_are_too_late_they_are_marked_a_part_at_a_time_sec_126(
+        self, services, clock, monkeypatch
+    ):
+        for module in ("app.mail.outbox", "app.sweeping"):
+            monkeypatch.setattr(f"{module}.AT_ONCE", 2)
+        for n in range(5):
+            await queue(services, f"{n}late@example.com")
+        clock.advance(minutes=6)
+        statements = []
+
+        async def counted(sql, *args):
+            found = await fetch(sql, *args)
+            statements.append(len(found) or len(args[0]))
+            return found
+
+        with monkeypatch.context() as watched:
+            watched.setattr("app.mail.outbox.fetch", counted)
+            assert await services.mail.outbox._expire() == 2
+        assert statements == [2, 2], "those that are too late, and one statement for them all"
+        assert await services.mail.sweep() == 3
+        masked = [(row["state"], row["recipient"]) for row in await rows()]
+        assert masked == [("expired", f"{n}*****@example.com") for n in range(5)]
         clock.now += KEPT
         await services.mail.sweep()
         assert await rows() == []

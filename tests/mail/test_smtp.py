@@ -145,12 +145,36 @@ class TestRefusals:
         assert (outcome.kind, outcome.answer) == ("deferred", "451 4.7.1")
         assert await services.mail.deliver_next() is None, "not at once"
         server.replies.clear()
-        clock.advance(seconds=40)
+        clock.advance(seconds=6)
         assert (await services.mail.deliver_next()).kind == "sent"
         assert len(server.mails) == 1
 
-    async def test_there_is_a_last_attempt(self, smtp, delivering, clock):
-        server = await smtp(replies={"RCPT": "451 4.7.1 greylisted"})
+    @pytest.mark.parametrize("minutes", [1, 4, 240])
+    async def test_what_was_refused_for_now_leaves_within_a_minute_of_the_servers_return_sec_132(
+        self, smtp, delivering, clock, minutes
+    ):
+        """However long it was refused; a code in the five minutes that it lives."""
+        server = await smtp(replies={"MAIL": "451 4.3.0 try again later"})
+        services = await delivering(server, tls="starttls")
+        await services.mail.send("passkey_create", TO)
+        start = clock.now
+        while clock.now - start < timedelta(minutes=min(minutes, 30)):
+            outcome = await services.mail.deliver_next()
+            assert outcome is None or outcome.kind == "deferred"
+            clock.advance(seconds=10)
+        clock.now = start + timedelta(minutes=minutes)
+        if minutes < 5:
+            await queue(services)
+        await services.mail.deliver_next()
+        server.replies.clear()
+        clock.advance(seconds=58)
+        while await services.mail.deliver_next():
+            continue
+        assert {mail.recipients[0] for mail in server.mails} == {TO}
+        assert await fetch("SELECT id FROM mail_outbox WHERE state <> 'sent'") == []
+
+    async def test_there_is_a_last_attempt_at_what_may_have_arrived(self, smtp, delivering, clock):
+        server = await smtp(drops="DATA")
         services = await delivering(server, tls="starttls")
         await services.mail.send("passkey_create", TO)
         attempts = 0

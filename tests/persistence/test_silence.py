@@ -8,12 +8,20 @@ from uuid import uuid4
 
 import pytest
 from databases import administer, elsewhere
+from faces.clients import Face
 
+from app.assembly import assemble
 from app.config import load
+from app.http import caller
+from app.keys import service as keys
 from app.persistence import DatabaseUnavailable, connect, fetch, fetch_row, postgres, transaction
 
 PATIENCE = 10.0
 SHORT = 0.2
+TOLD_WITHIN = 5.0
+START = "mutation { startFlow(kind: LOGIN) { flow { id csrfToken } } }"
+CONTINUE = """mutation ($f: ID!, $c: String!) { continueFlow(flowId: $f, csrfToken: $c,
+  action: {registerClientCapabilities: {webauthnAvailable: false}}) { flow { id } } }"""
 
 
 class Network:
@@ -100,6 +108,59 @@ async def noted():
         with contextlib.suppress(TimeoutError):
             async with asyncio.timeout(SHORT):
                 return await fetch("SELECT text FROM note")
+
+
+@pytest.mark.parametrize("ask", [by_look_up, by_transaction])
+async def test_a_request_learns_soon_that_nobody_answers_sec_130(network, monkeypatch, ask):
+    """Who begins with one of these is told within five seconds, without asking for it."""
+    for _ in range(4):
+        await ask()
+    network.silence()
+    with monkeypatch.context() as hurried:
+        hurried.setattr(postgres, "_FIRST_WORD", SHORT)
+        for _ in range(2):  # as many as there are connections
+            async with asyncio.timeout(PATIENCE / 2):
+                with pytest.raises(DatabaseUnavailable):
+                    await ask()
+    async with asyncio.timeout(PATIENCE):
+        await ask()
+
+
+async def test_a_statement_that_takes_its_time_is_not_hurried_sec_125(network, monkeypatch):
+    monkeypatch.setattr(postgres, "_FIRST_WORD", 0.5)
+    assert len(await fetch("SELECT pg_sleep(0.8)")) == 1
+    async with transaction():
+        assert await fetch_row("SELECT pg_sleep(0.8)") is not None
+
+
+def test_the_first_word_and_letting_go_take_less_than_five_seconds_sec_130():
+    assert max(postgres._FIRST_WORD, keys._PATIENCE, caller.PATIENCE) + postgres._LETTING_GO < 5
+
+
+async def test_who_needs_no_look_up_of_who_asks_learns_it_as_soon_sec_130(network, monkeypatch):
+    """A flow on either face, and what reads the keys or the figures."""
+    services = assemble(load(Path("/dev/null"), {"DATABASE_URL": "postgres://elsewhere/x"}))
+    await services.migrations.up()
+    await services.signing_keys.load()
+    public, admin = Face(services, "public"), Face(services, "admin")
+    flow = (await public.gql(START))["data"]["startFlow"]["flow"]
+    asked = {
+        "startFlow": lambda: public.ask(START),
+        "continueFlow": lambda: public.ask(CONTINUE, {"f": flow["id"], "c": flow["csrfToken"]}),
+        "POST /login": lambda: public.post("/login", {}),
+        "the keys": lambda: public.get("/.well-known/jwks.json"),
+        "the figures": lambda: admin.get("/metrics"),
+    }
+    monkeypatch.setattr(postgres, "_FIRST_WORD", SHORT)
+    monkeypatch.setattr(keys, "_PATIENCE", SHORT)
+    statuses = {}
+    for name, ask in asked.items():
+        network.silence()
+        services.signing_keys.reader.ring.read_at -= 3600
+        async with asyncio.timeout(TOLD_WITHIN):
+            statuses[name] = (await ask()).status_code
+    refused = dict.fromkeys(("startFlow", "continueFlow", "POST /login"), 503)
+    assert statuses == {**refused, "the keys": 200, "the figures": 200}
 
 
 @pytest.mark.parametrize("ask", [by_look_up, by_statement, by_transaction])

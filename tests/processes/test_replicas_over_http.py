@@ -198,7 +198,7 @@ async def test_a_key_made_and_ended_at_one_server_counts_at_the_other_at_once_se
 
 async def test_two_keys_are_valid_while_one_is_rotated_sec_014(clients, key):
     rotate = """mutation ($id: ID!, $grace: Int!) {
-      rotateSecretKey(secretKeyId: $id, grace: $grace) {
+      rotateSecretKey(secretKeyId: $id, input: {grace: $grace}) {
         secretKey { id } secret userErrors { code } } }"""
     first, old = await made_key(clients[0], key)
     rotated = (await clients[0].gql(rotate, key, id=first, grace=60))["data"]["rotateSecretKey"]

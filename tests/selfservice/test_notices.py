@@ -1,5 +1,6 @@
 """Whoever has the primary address is told of what changes on the account (SEC-037)."""
 
+import dataclasses
 import json
 from typing import get_args
 
@@ -9,14 +10,14 @@ from credentials.authenticator import Authenticator
 from credentials.ceremonies import passkey_of
 from factories import make_session, make_user, reconfigured, session_actor
 
-from app.access import SYSTEM
+from app.access import SYSTEM, Origin
 from app.config.sections import EmailDelivery, Notification, Notifications, SecurityNotifications
 from app.credentials.passwords import PreparedPassword
 from app.credentials.totp import Accepted
 from app.credentials.webauthn_json import read_registration
-from app.mail import TEMPLATES
+from app.mail import TEMPLATES, Notice
 from app.persistence import fetch, transaction
-from app.selfservice import Notice, Oneself
+from app.selfservice import Oneself
 from app.users import NewEmail, NewUser, ProfileChanges
 
 ADA = "ada.lovelace@example.com"
@@ -32,7 +33,7 @@ class Ada:
 
     def __init__(self, services, user, issued):
         self.services, self.user = services, user
-        self.service = services.self_service
+        self.service, self.credentials = services.self_service, services.own_credentials
         self.me = Oneself(session_actor(issued))
 
     async def cause(self, notice):
@@ -40,15 +41,15 @@ class Ada:
         await getattr(self, notice)()
 
     async def password_create(self):
-        await self.service.store_password(self.me, MADE)
+        await self.credentials.store_password(self.me, MADE)
 
     async def password_update(self):
         await self.services.passwords.store(SYSTEM, self.user.id, MADE, "admin")
-        await self.service.store_password(self.me, MADE)
+        await self.credentials.store_password(self.me, MADE)
 
     async def password_delete(self):
         await self.services.passwords.store(SYSTEM, self.user.id, MADE, "admin")
-        await self.service.delete_password(self.me)
+        await self.credentials.delete_password(self.me)
 
     async def primary_email_update(self):
         other = await self._other()
@@ -73,17 +74,17 @@ class Ada:
 
     async def passkey_delete(self):
         passkey = await passkey_of(self.services, self.user.id, Authenticator())
-        await self.service.delete_passkey(self.me, passkey.credential_id)
+        await self.credentials.delete_passkey(self.me, passkey.credential_id)
 
     async def mfa_create(self):
         await self._key("security_key")
 
     async def mfa_delete(self):
         await self.services.totp.store(SYSTEM, self.user.id, "SECRET", Accepted(1))
-        await self.service.delete_totp(self.me)
+        await self.credentials.delete_totp(self.me)
 
     async def recovery_codes_create(self):
-        await self.service.regenerate_recovery_codes(self.me)
+        await self.credentials.regenerate_recovery_codes(self.me)
 
     async def _other(self):
         new = NewEmail("other@example.com", is_verified=True)
@@ -92,9 +93,11 @@ class Ada:
     async def _key(self, kind):
         person = (await self.service.held(self.user.id)).owner
         session_id = self.me.actor.require_session()
-        options = await self.services.passkeys.begin_registration(person, kind, bound_to=session_id)
+        options = await self.services.ceremonies.begin_registration(
+            person, kind, bound_to=session_id
+        )
         response = Authenticator().create(options)
-        await self.service.finish_passkey(self.me, read_registration(response), session_id)
+        await self.credentials.finish_passkey(self.me, read_registration(response), session_id)
 
 
 async def ada_at(services, **given):
@@ -169,6 +172,27 @@ async def test_a_notice_is_in_the_users_language(services):
     assert "gebruikersnaam" in mail.text
 
 
+@pytest.mark.parametrize(
+    ("locale", "named", "browser", "spoken"),
+    [
+        ("nl", "", "fr", "nl"),
+        ("nl", "de", "fr", "de"),
+        ("nl", "undefined", "fr", "nl"),
+        (None, "", "fr", "fr"),
+        (None, "", "", "en"),
+    ],
+)
+async def test_a_notice_is_in_what_is_asked_for_else_the_users_else_the_browsers_language(
+    services, locale, named, browser, spoken
+):
+    ada = await ada_at(services, locale=locale)
+    origin = Origin(language=named, browser_language=browser)
+    ada.me = Oneself(dataclasses.replace(ada.me.actor, origin=origin))
+    await ada.password_create()
+    (row,) = await fetch("SELECT language FROM mail_outbox")
+    assert row["language"] == spoken
+
+
 async def test_an_unproved_address_is_told_nothing(services):
     """SEC-037: it may be a stranger's."""
     new = NewUser(emails=(NewEmail(ADA, is_primary=True),))
@@ -192,7 +216,7 @@ async def test_a_recovered_password_is_told_of_and_ends_everything(ada):
     """SEC-027, SEC-037."""
     await ada.services.passwords.store(SYSTEM, ada.user.id, MADE, "admin")
     me = Oneself(SYSTEM, signing_in=ada.user.id)
-    await ada.service.recover_password(me, MADE)
+    await ada.credentials.recover_password(me, MADE)
     assert await waiting() == [("password_update", ADA)]
     assert await fetch("SELECT id FROM user_session WHERE user_id = $1", ada.user.id) == []
 

@@ -19,7 +19,7 @@ from app.credentials.totp import Accepted
 from app.credentials.webauthn_verify import NewCredential
 from app.errors import IdentityError
 from app.persistence import fetch, fetch_row
-from app.selfservice import LastWayIn, Oneself, SelfService
+from app.selfservice import LastWayIn, Oneself, OwnCredentials
 from app.users import NewEmail, NewUser, ProfileChanges
 
 MADE = PreparedPassword("$argon2id$made-up", imported=False)
@@ -50,12 +50,13 @@ def chosen(choices: dict[str, dict[str, bool]]) -> Config:
     return config
 
 
-def under(services: Services, config: Config) -> SelfService:
+def under(services: Services, config: Config) -> OwnCredentials:
     """Self-service over the same database with other rules."""
     service = services.self_service
     users = dataclasses.replace(service.users, emails=config.email, usernames=config.username)
     notices = dataclasses.replace(service.notices, config=config)
-    return dataclasses.replace(service, config=config, users=users, notices=notices)
+    service = dataclasses.replace(service, config=config, users=users, notices=notices)
+    return dataclasses.replace(services.own_credentials, config=config, self_service=service)
 
 
 async def signs_in(config: Config, user_id: UUID) -> bool:
@@ -80,22 +81,23 @@ async def signs_in(config: Config, user_id: UUID) -> bool:
 class Life:
     """An account and what its user can do."""
 
-    def __init__(self, service: SelfService, me: Oneself) -> None:
-        self.service, self.me = service, me
+    def __init__(self, credentials: OwnCredentials, me: Oneself) -> None:
+        self.credentials, self.me = credentials, me
+        self.service = service = credentials.self_service
         self.steps: dict[str, Callable[[int], Awaitable[Any]]] = {
             "set name": lambda n: service.set_username(me, f"name_{me.user_id.hex[-8:]}_{n}"),
             "delete name": lambda _: service.delete_username(me),
             "clear name": lambda _: service.update(me, ProfileChanges(username=None)),
-            "set password": lambda _: service.store_password(me, MADE),
-            "delete password": lambda _: service.delete_password(me),
+            "set password": lambda _: credentials.store_password(me, MADE),
+            "delete password": lambda _: credentials.delete_password(me),
             "add address": lambda n: service.add_email(me, address(), is_verified=n % 2 == 0),
             "prove address": lambda n: self.on_email(n, service.verify_email),
             "primary address": lambda n: self.on_email(n, service.set_primary_email),
             "delete address": lambda n: self.on_email(n, service.delete_email),
-            "add key": lambda n: service.keep_passkey(me, credential(mfa_only=n % 2 == 0)),
+            "add key": lambda n: credentials.keep_passkey(me, credential(mfa_only=n % 2 == 0)),
             "delete key": self.delete_key,
-            "set app": lambda _: service.store_totp(me, "SECRET", Accepted(1)),
-            "delete app": lambda _: service.delete_totp(me),
+            "set app": lambda _: credentials.store_totp(me, "SECRET", Accepted(1)),
+            "delete app": lambda _: credentials.delete_totp(me),
         }  # fmt: skip
 
     async def on_email(self, n: int, change: Callable[[Oneself, UUID], Awaitable[Any]]) -> None:
@@ -104,9 +106,9 @@ class Life:
             await change(self.me, emails[n % len(emails)].id)
 
     async def delete_key(self, n: int) -> None:
-        keys = await self.service.passkeys.list(self.me.user_id)
+        keys = await self.credentials.passkeys.list(self.me.user_id)
         if keys:
-            await self.service.delete_passkey(self.me, keys[n % len(keys)].credential_id)
+            await self.credentials.delete_passkey(self.me, keys[n % len(keys)].credential_id)
 
 
 def address() -> str:
@@ -171,7 +173,7 @@ async def test_no_sequence_of_changes_shuts_a_user_out(  # noqa: PLR0917  # what
 def service(services):
     """Self-service where user names sign in."""
     username = msgspec.structs.replace(services.config.username, enabled=True)
-    return under(services, msgspec.structs.replace(services.config, username=username))
+    return under(services, msgspec.structs.replace(services.config, username=username)).self_service
 
 
 async def named_only(services):
@@ -197,11 +199,11 @@ async def test_a_name_that_signs_in_stays_whichever_way_it_is_removed(services, 
 async def test_a_name_that_is_needed_by_the_rules_stays(services):
     """SEC-037: also where an address would do."""
     rules = msgspec.structs.replace(services.config.username, enabled=True, optional=False)
-    service = under(services, msgspec.structs.replace(services.config, username=rules))
+    own = under(services, msgspec.structs.replace(services.config, username=rules))
     me = await named_only(services)
     await services.users.add_email(SYSTEM, me.user_id, NewEmail(address(), is_verified=True))
     with pytest.raises(LastWayIn):
-        await service.update(me, ProfileChanges(username=None))
+        await own.self_service.update(me, ProfileChanges(username=None))
 
 
 async def test_a_name_that_opens_nothing_goes(services):

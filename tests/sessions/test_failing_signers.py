@@ -20,7 +20,7 @@ async def refreshing(services):
 
 async def lose_signer(services):
     """Take the private half away, as a KMS does that is out of reach; give the way back."""
-    ring = services.signing_keys._ring
+    ring = services.signing_keys.reader.ring
     kept = dict(ring.opened)
     ring.opened = {k: PublicHalf(s.kid, s.algorithm, s.public) for k, s in kept.items()}
     ring.active = None
@@ -37,10 +37,10 @@ async def test_a_refresh_that_fails_leaves_the_refresh_token_as_good_as_it_was(r
     issued = await make_session(refreshing, await make_user(refreshing))
     back = await lose_signer(refreshing)
     with pytest.raises(SignerUnavailable):
-        await refreshing.sessions.exchange(SYSTEM, issued.refresh_token)
+        await refreshing.refreshing.exchange(SYSTEM, issued.refresh_token)
     await back()
     clock.advance(minutes=1)
-    renewed = await refreshing.sessions.exchange(SYSTEM, issued.refresh_token)
+    renewed = await refreshing.refreshing.exchange(SYSTEM, issued.refresh_token)
     assert isinstance(await refreshing.sessions.authenticate(renewed.token), SignedIn)
     rows = await fetch("SELECT id FROM audit_event WHERE type = 'session_refresh_reused'")
     assert rows == []

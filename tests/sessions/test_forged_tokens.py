@@ -638,6 +638,6 @@ async def _good_of(services: Services, others_session: str) -> Good:
     """A good token of the key that signs now."""
     issued = await make_session(services, await make_user(services))
     header, claims = (json.loads(_raw(part)) for part in issued.token.split(".")[:2])
-    pair = services.signing_keys._ring.active
+    pair = services.signing_keys.reader.ring.active
     jwk = next(k for k in services.signing_keys.jwks()["keys"] if k["kid"] == header["kid"])
     return Good(issued.token, pair, others_session, jwk, header, claims)

@@ -18,7 +18,7 @@ from app.keys import encryption_secrets
 from app.metadata import BagChanges
 from app.persistence import fetch
 from app.sessions import RefreshTokenInvalid, RefreshTokens, SignedIn
-from app.sessions.refreshing import RefreshToken
+from app.sessions.refresh_tokens import RefreshToken
 
 SOMEBODY = Actor(origin=Origin("request-1", "192.0.2.7", "Browser/1.0"))
 ACCESS = timedelta(minutes=10)
@@ -47,7 +47,7 @@ async def verdict(services, token):
 
 async def refused(services, token):
     with pytest.raises(RefreshTokenInvalid):
-        await services.sessions.exchange(SOMEBODY, token)
+        await services.refreshing.exchange(SOMEBODY, token)
 
 
 async def reuses():
@@ -80,7 +80,7 @@ class TestOn:
         self, refreshing, issued, clock
     ):
         clock.advance(minutes=11)
-        renewed = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        renewed = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         assert renewed.session.id == issued.session.id
         assert renewed.refresh_token != issued.refresh_token
         assert await verdict(refreshing, renewed.token) == "live"
@@ -91,7 +91,7 @@ class TestOn:
     async def test_a_renewed_token_claims_what_is_true_now(self, refreshing, issued, clock):
         user_id = issued.session.user_id
         await refreshing.metadata.change(SYSTEM, user_id, BagChanges(public={"plan": "pro"}))
-        renewed = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        renewed = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         assert claims_of(renewed.token)["metadata_version"] == 1
 
     async def test_refreshing_is_use_and_never_prolongs_the_session(
@@ -101,12 +101,12 @@ class TestOn:
         token = issued.refresh_token
         for _ in range(6):
             clock.advance(minutes=117)
-            renewed = await refreshing.sessions.exchange(SOMEBODY, token)
+            renewed = await refreshing.refreshing.exchange(SOMEBODY, token)
             token = renewed.refresh_token
         (row,) = await fetch("SELECT last_used_at, expires_at FROM user_session")
         assert (row["last_used_at"], row["expires_at"]) == (clock.now, issued.session.expires_at)
         clock.advance(minutes=13)
-        last = await refreshing.sessions.exchange(SOMEBODY, token)
+        last = await refreshing.refreshing.exchange(SOMEBODY, token)
         assert last.expires_at == issued.session.expires_at
         clock.advance(minutes=5)
         await refused(refreshing, last.refresh_token)
@@ -139,16 +139,16 @@ class TestReuse:
     async def test_a_second_exchange_at_once_gives_the_same_successor(
         self, refreshing, issued, clock
     ):
-        first = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        first = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         clock.advance(seconds=30)
-        second = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        second = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         assert second.refresh_token == first.refresh_token
         assert await verdict(refreshing, second.token) == "live"
         assert await reuses() == []
 
     async def test_a_later_second_exchange_ends_the_session(self, refreshing, issued, clock):
         """RFC 9700 §4.14.2: one of the two who hold the token has stolen it."""
-        renewed = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        renewed = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         clock.advance(seconds=31)
         await refused(refreshing, issued.refresh_token)
         assert await verdict(refreshing, renewed.token) == "revoked"
@@ -159,8 +159,8 @@ class TestReuse:
         assert json.loads(event["details"]) == {"session_id": str(issued.session.id)}
 
     async def test_a_token_of_two_exchanges_ago_ends_the_session_at_once(self, refreshing, issued):
-        renewed = await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
-        await refreshing.sessions.exchange(SOMEBODY, renewed.refresh_token)
+        renewed = await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
+        await refreshing.refreshing.exchange(SOMEBODY, renewed.refresh_token)
         await refused(refreshing, issued.refresh_token)
         assert len(await reuses()) == 1
         assert await fetch("SELECT id FROM user_session") == []
@@ -168,7 +168,7 @@ class TestReuse:
     async def test_reuse_ends_no_other_session(self, refreshing, issued, clock):
         user = await refreshing.users.by_id(issued.session.user_id)
         other = await make_session(refreshing, user)
-        await refreshing.sessions.exchange(SOMEBODY, issued.refresh_token)
+        await refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token)
         clock.advance(minutes=1)
         await refused(refreshing, issued.refresh_token)
         assert await verdict(refreshing, other.token) == "live"
@@ -176,7 +176,7 @@ class TestReuse:
     async def test_many_exchanges_of_one_token_at_the_same_time_agree(self, refreshing, issued):
         """SEC-137"""
         found = await asyncio.gather(
-            *(refreshing.sessions.exchange(SOMEBODY, issued.refresh_token) for _ in range(10))
+            *(refreshing.refreshing.exchange(SOMEBODY, issued.refresh_token) for _ in range(10))
         )
         assert len({one.refresh_token for one in found}) == 1
         (row,) = await fetch("SELECT refresh_count FROM user_session")

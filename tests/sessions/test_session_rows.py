@@ -414,7 +414,7 @@ class TestHow:
         user = await make_user(short)
         issued = await short.sessions.issue(SYSTEM, user.id, sign_in=SignIn(("pwd", "totp")))
         assert claims_of(issued.token)["amr"] == ["pwd", "totp"]
-        again = await short.sessions.exchange(SYSTEM, issued.refresh_token)
+        again = await short.refreshing.exchange(SYSTEM, issued.refresh_token)
         assert claims_of(again.token)["amr"] == ["pwd", "totp"]
         found = await short.sessions.authenticate(again.token, with_subject=True)
         assert (await short.sessions.claims.current(found))["amr"] == ["pwd", "totp"]
@@ -475,7 +475,7 @@ class TestRemembering:
         other = await with_session(services)
         await other.signing_keys.rotate(SYSTEM, now=True)
         issued = await make_session(other, await make_user(services))
-        services.signing_keys._ring.read_at -= 60
+        services.signing_keys.reader.ring.read_at -= 60
         assert await verdict(services, issued.token) == "live"
 
 

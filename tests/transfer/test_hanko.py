@@ -65,11 +65,11 @@ async def test_a_user_name_alone_will_do_whatever_the_schema_says(services):
 
 async def passkey_for(services, user_id: UUID, authenticator: Authenticator):
     """A credential that Hanko would have kept, in its words; it is in no database of ours."""
-    options = await services.passkeys.begin_registration(person_of(user_id))
+    options = await services.ceremonies.begin_registration(person_of(user_id))
     response = read_registration(authenticator.create(options))
     raw = base64.urlsafe_b64decode(options["challenge"] + "==")
     new = verify_registration(
-        response, services.passkeys.rp, raw, is_mfa_only=False, needs_verification=False
+        response, services.ceremonies.rp, raw, is_mfa_only=False, needs_verification=False
     )
     return {
         "id": new.credential_id,

@@ -396,7 +396,7 @@ class TestDelete:
         assert await services.users.by_email("ada@example.com") is None
         assert await services.users.by_username("ada_unique") is None
         assert await services.sessions.authenticate(token) == "revoked"
-        assert (await services.users.page(PageRequest())).items == (other,)
+        assert (await services.user_search.page(PageRequest())).items == (other,)
 
     async def test_what_the_audit_log_keeps_names_nobody_outright(self, services):
         """SEC-122"""

@@ -44,7 +44,7 @@ UNSTORABLE = ("\0", "ada\0", "\ud800", "a\udfffb")
 
 
 async def names(services, wanted: UserFilter | None) -> set[str]:
-    page = await services.users.page(PageRequest(100), wanted)
+    page = await services.user_search.page(PageRequest(100), wanted)
     return {account.username for account in page.items}
 
 
@@ -122,7 +122,7 @@ class TestParts:
             (UserFilter(username_has=text), "username_has"),
         ):
             with pytest.raises(FilterRefused) as refused:
-                await services.users.page(PageRequest(), wanted)
+                await services.user_search.page(PageRequest(), wanted)
             assert refused.value.path == ("filter", name)
 
     async def test_ids(self, services, people):
@@ -130,7 +130,7 @@ class TestParts:
         assert await names(services, UserFilter(ids=some)) == {"ada", "eve"}
         assert await names(services, UserFilter(ids=some, username_has="a")) == {"ada"}
         with pytest.raises(FilterRefused):
-            await services.users.page(PageRequest(), UserFilter(ids=some * 40))
+            await services.user_search.page(PageRequest(), UserFilter(ids=some * 40))
 
 
 class TestIdentifiers:
@@ -207,7 +207,7 @@ class TestIdentifiers:
             UserFilter(metadata=MetadataPredicate(Bag.PUBLIC, "plan", equals={text: 1})),
         ):
             with pytest.raises(FilterRefused) as refused:
-                await services.users.page(PageRequest(), wanted)
+                await services.user_search.page(PageRequest(), wanted)
             assert refused.value.path[0] == "filter"
 
     @settings(max_examples=60)
@@ -261,7 +261,7 @@ class TestCombinations:
 
     async def test_a_user_without_a_name_is_not_whom_a_search_leaves_out(self, services, people):
         nameless = await make_user(services, email="x@example.com")
-        page = await services.users.page(
+        page = await services.user_search.page(
             PageRequest(100), UserFilter(none_of=UserFilter(search="ada"))
         )
         found = {account.id for account in page.items}
@@ -278,24 +278,26 @@ class TestCombinations:
 
     async def test_a_page_goes_on_under_the_same_filter(self, services, people):
         wanted = UserFilter(search="ada")
-        first = await services.users.page(PageRequest(1), wanted)
+        first = await services.user_search.page(PageRequest(1), wanted)
         assert first.has_next
         last = first.items[-1]
         asked = PageRequest.of(1, _cursor(last))
-        second = await services.users.page(asked, wanted)
+        second = await services.user_search.page(asked, wanted)
         assert {first.items[0].username, second.items[0].username} == {"ada", "adam"}
         assert not second.has_next
 
     async def test_a_filter_of_too_many_parts_is_refused(self, services):
         """SEC-098"""
         one = UserFilter(search="a")
-        await services.users.page(PageRequest(), UserFilter(any_of=(one,) * (MAX_CONDITIONS - 1)))
+        await services.user_search.page(
+            PageRequest(), UserFilter(any_of=(one,) * (MAX_CONDITIONS - 1))
+        )
         for wanted in (
             UserFilter(any_of=(one,) * MAX_CONDITIONS),
             UserFilter(all_of=(UserFilter(none_of=one),) * (MAX_CONDITIONS // 2)),
         ):
             with pytest.raises(FilterRefused) as refused:
-                await services.users.page(PageRequest(), wanted)
+                await services.user_search.page(PageRequest(), wanted)
             assert refused.value.path == ("filter",)
 
 
@@ -464,16 +466,16 @@ class TestMetadata:
             MetadataPredicate(Bag.PUBLIC, path, equals=1),
         ):
             with pytest.raises(FilterRefused) as refused:
-                await services.users.page(PageRequest(), UserFilter(metadata=predicate))
+                await services.user_search.page(PageRequest(), UserFilter(metadata=predicate))
             assert refused.value.path == ("filter", "metadata", "path")
 
     async def test_a_path_of_too_many_indexes_is_refused(self, services):
         deepest = ".".join("0" * MAX_INDEXES)
         fits = MetadataPredicate(Bag.PUBLIC, deepest, exists=True)
-        await services.users.page(PageRequest(), UserFilter(metadata=fits))
+        await services.user_search.page(PageRequest(), UserFilter(metadata=fits))
         exceeds = MetadataPredicate(Bag.PUBLIC, f"{deepest}.0", exists=True)
         with pytest.raises(FilterRefused):
-            await services.users.page(PageRequest(), UserFilter(metadata=exceeds))
+            await services.user_search.page(PageRequest(), UserFilter(metadata=exceeds))
 
     @settings(max_examples=100)
     @given(
@@ -518,7 +520,7 @@ class TestMetadata:
 
 async def _asked_or_refused(services, wanted: UserFilter) -> None:
     try:
-        await services.users.page(PageRequest(100), wanted)
+        await services.user_search.page(PageRequest(100), wanted)
     except FilterRefused as refused:
         assert refused.code == "filter_refused"
 

@@ -42,7 +42,7 @@ class TestPages:
         expected = seven if order is UserOrder.CREATED_AT_ASC else seven[::-1]
         met, asked = [], PageRequest(size)
         while True:
-            page = await services.users.page(asked, None, order)
+            page = await services.user_search.page(asked, None, order)
             assert page.has_previous == bool(met)
             met += page.items
             if not page.has_next:
@@ -58,7 +58,7 @@ class TestPages:
         expected = seven if order is UserOrder.CREATED_AT_ASC else seven[::-1]
         met, asked = [], PageRequest(size, backwards=True)
         while True:
-            page = await services.users.page(asked, None, order)
+            page = await services.user_search.page(asked, None, order)
             assert page.has_next == bool(met)
             met = [*page.items, *met]
             if not page.has_previous:
@@ -67,19 +67,19 @@ class TestPages:
         assert met == expected
 
     async def test_a_page_of_none_says_whether_there_are_any(self, services, seven):
-        page = await services.users.page(PageRequest(0))
+        page = await services.user_search.page(PageRequest(0))
         assert (page.items, page.has_next, page.has_previous) == ((), True, False)
 
     async def test_a_list_of_nobody_is_one_empty_page(self, services):
-        assert await services.users.page(PageRequest()) == Page(
+        assert await services.user_search.page(PageRequest()) == Page(
             (), has_next=False, has_previous=False
         )
 
     async def test_who_joins_or_leaves_in_between_makes_nobody_appear_twice(self, services, seven):
-        first = await services.users.page(PageRequest(3))
+        first = await services.user_search.page(PageRequest(3))
         await make_user(services)
         await services.users.delete(SYSTEM, first.items[-1].id)
-        second = await services.users.page(PageRequest(100, beyond=position(first.items[-1])))
+        second = await services.user_search.page(PageRequest(100, beyond=position(first.items[-1])))
         assert [*first.items, *second.items] == seven[::-1]
 
     @pytest.mark.parametrize("at", [EARLIEST, LATEST, datetime(1969, 12, 31, tzinfo=UTC)])
@@ -89,7 +89,7 @@ class TestPages:
         for number in (0, 2**128 - 1):
             cursor = Position(at, UUID(int=number)).cursor()
             asked = PageRequest(100, backwards, Position.read(cursor, "after"))
-            page = await services.users.page(asked)
+            page = await services.user_search.page(asked)
             everyone = (at == LATEST) != backwards
             assert page.items == (tuple(seven[::-1]) if everyone else ())
 
@@ -192,7 +192,7 @@ async def test_no_cursor_that_is_read_breaks_the_list(services, raw, backwards):
         place = Position.read(_written(raw), "after")
     except PageRefused:
         return
-    page = await services.users.page(PageRequest(5, backwards, place))
+    page = await services.user_search.page(PageRequest(5, backwards, place))
     assert page.items == ()
 
 
@@ -207,11 +207,11 @@ class TestNumberedPages:
         expected = seven if order is UserOrder.CREATED_AT_ASC else seven[::-1]
         met, everyone = [], UserFilter()
         for skip in range(0, 7, size):
-            met += await services.users.numbered(everyone, order, skip=skip, size=size)
+            met += await services.user_search.numbered(everyone, order, skip=skip, size=size)
         assert met == expected
-        assert await services.users.numbered(everyone, order, skip=7, size=size) == []
+        assert await services.user_search.numbered(everyone, order, skip=7, size=size) == []
 
     async def test_those_who_are_asked_for_are_counted(self, services, seven):
-        assert await services.users.count(UserFilter()) == 7
-        assert await services.users.count(UserFilter(username_has="USER_3")) == 1
-        assert await services.users.count(UserFilter(username_has="nobody")) == 0
+        assert await services.user_search.count(UserFilter()) == 7
+        assert await services.user_search.count(UserFilter(username_has="USER_3")) == 1
+        assert await services.user_search.count(UserFilter(username_has="nobody")) == 0

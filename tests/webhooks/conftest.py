@@ -67,10 +67,10 @@ async def hooked(services: Services, receiver: Receiver | str, *events: str) -> 
 async def told(services: Services) -> int:
     """Deliver all that is due, and say how many attempts that took."""
     attempts = 0
-    while await services.webhooks.spread():
+    while await services.dispatch.spread():
         pass
-    for hook_id in await services.webhooks.due():
-        while await services.webhooks.deliver_next(hook_id):
+    for hook_id in await services.dispatch.due():
+        while await services.dispatch.deliver_next(hook_id):
             attempts += 1
     return attempts
 

@@ -54,7 +54,7 @@ async def test_an_attempt_is_counted_by_its_outcome_and_a_delivery_when_it_is_ov
 
 async def test_a_ping_counts_as_any_other(services, receiver, counts):
     hook = await hooked(services, receiver)
-    await services.webhooks.ping(SYSTEM, hook.id)
+    await services.dispatch.ping(SYSTEM, hook.id)
     assert await counts.attempts() == {"delivered": 1}
 
 
@@ -74,33 +74,33 @@ async def test_a_delivery_that_is_given_up_unasked_counts_as_failed(
 ):
     await hooked(services, receiver)
     await happen(services, "user.create", "user.delete")
-    await services.webhooks.spread()
+    await services.dispatch.spread()
     clock.advance(hours=26)
-    await services.webhooks.sweep()
+    await services.dispatch.sweep()
     assert await counts.attempts() == {}
     assert await counts.deliveries() == {"failed": 2}
-    await services.webhooks.sweep()
+    await services.dispatch.sweep()
     assert await counts.deliveries() == {"failed": 2}
 
 
 async def test_what_another_has_noted_is_not_counted_again(services, receiver, counts):
     hook = await hooked(services, receiver)
     await happen(services, "user.create")
-    await services.webhooks.spread()
-    taken = await services.webhooks.deliveries.take(hook.id)
+    await services.dispatch.spread()
+    taken = await services.dispatch.deliveries.take(hook.id)
     target = await services.webhooks.hooks.target(hook.id)
-    await services.webhooks._deliver(target, taken)
-    await services.webhooks._deliver(target, taken)
+    await services.dispatch._deliver(target, taken)
+    await services.dispatch._deliver(target, taken)
     assert await counts.attempts() == {"delivered": 1}
 
 
 async def test_what_is_undone_is_not_counted(services, receiver, counts):
     hook = await hooked(services, receiver)
     await happen(services, "user.create")
-    await services.webhooks.spread()
+    await services.dispatch.spread()
     with pytest.raises(RuntimeError):
         async with transaction():
-            await services.webhooks.deliver_next(hook.id)
+            await services.dispatch.deliver_next(hook.id)
             raise RuntimeError
     assert await counts.attempts() == {}
 

@@ -239,7 +239,7 @@ class TestWhoIsTold:
     async def test_a_disabled_hook_is_not_told(self, services, receiver):
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
-        await services.webhooks.spread()
+        await services.dispatch.spread()
         await services.webhooks.update(SYSTEM, hook.id, WebhookChanges(is_enabled=False))
         assert await told(services) == 0
         await happen(services, "user.login")
@@ -295,7 +295,7 @@ class TestOnceAtLeast:
             raise asyncio.CancelledError
 
         with monkeypatch.context() as dying:
-            dying.setattr(type(services.webhooks.deliveries), "settle", die)
+            dying.setattr(type(services.dispatch.deliveries), "settle", die)
             with pytest.raises(asyncio.CancelledError):
                 await told(services)
         assert await told(services) == 0
@@ -309,16 +309,16 @@ class TestOnceAtLeast:
         """SEC-133"""
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
-        webhooks = services.webhooks
-        await webhooks.spread()
-        slow = await webhooks.deliveries.take(hook.id)
-        target = await webhooks.hooks.target(hook.id)
+        dispatch = services.dispatch
+        await dispatch.spread()
+        slow = await dispatch.deliveries.take(hook.id)
+        target = await services.webhooks.hooks.target(hook.id)
         clock.advance(seconds=LEASE.total_seconds())
-        quick = await webhooks.deliveries.take(hook.id)
+        quick = await dispatch.deliveries.take(hook.id)
         assert quick.id == slow.id
         assert quick.attempts == 2
-        assert (await webhooks._deliver(target, slow)).state is None
-        assert (await webhooks._deliver(target, quick)).state == "delivered"
+        assert (await dispatch._deliver(target, slow)).state is None
+        assert (await dispatch._deliver(target, quick)).state == "delivered"
 
     async def test_an_event_whose_spreading_is_undone_is_spread_again(
         self, services, receiver, monkeypatch
@@ -330,9 +330,9 @@ class TestOnceAtLeast:
             raise ZeroDivisionError
 
         with monkeypatch.context() as failing:
-            failing.setattr(type(services.webhooks.deliveries), "put", fail)
+            failing.setattr(type(services.dispatch.deliveries), "put", fail)
             with pytest.raises(ZeroDivisionError):
-                await services.webhooks.spread()
+                await services.dispatch.spread()
         assert await told(services) == 1
 
 
@@ -359,8 +359,8 @@ class TestOrder:
         ada, eve = new_id(), new_id()
         for user_id in (ada, ada, eve, None, None):
             await happen(services, "user.login", user_id=user_id)
-        await services.webhooks.spread()
-        take = services.webhooks.deliveries.take
+        await services.dispatch.spread()
+        take = services.dispatch.deliveries.take
         taken = [await take(hook.id) for _ in range(6)]
         assert [one and one.user_id for one in taken] == [ada, eve, None, None, None, None]
         assert [one is None for one in taken] == [False] * 4 + [True] * 2
@@ -533,19 +533,19 @@ class TestTryingAgain:
         dead = [await hooked(services, f"https://{n}.dead.test/") for n in range(20)]
         try:
             await happen(services, "user.login")
-            await services.webhooks.spread()
+            await services.dispatch.spread()
             with monkeypatch.context() as patch:
                 patch.setattr(courier, "LIMITS", Limits(seconds=0.05))
                 for hook in dead:
-                    await services.webhooks.deliver_next(hook.id)
+                    await services.dispatch.deliver_next(hook.id)
             live = [
                 await hooked(services, receiver),
                 await hooked(services, receiver.url.replace("127.0.0.1", "localhost")),
             ]
             await happen(services, "user.logout")
-            await services.webhooks.spread()
+            await services.dispatch.spread()
             for hook in live:
-                await services.webhooks.deliver_next(hook.id)
+                await services.dispatch.deliver_next(hook.id)
         finally:
             let_go.set()
         assert receiver.events == ["user.logout"] * 2
@@ -599,8 +599,8 @@ class TestAddresses:
         async def resolve(host, port):
             return [left.pop(0)] if left else []
 
-        ours = replace(services.webhooks.courier, reach=Reach(), resolve=resolve)
-        return replace(services, webhooks=replace(services.webhooks, courier=ours)), left
+        ours = replace(services.dispatch.courier, reach=Reach(), resolve=resolve)
+        return replace(services, dispatch=replace(services.dispatch, courier=ours)), left
 
     @pytest.mark.parametrize(
         "address",
@@ -633,8 +633,8 @@ class TestAddresses:
     async def test_nothing_is_sent_in_the_clear_in_production(self, services, receiver):
         """SEC-110"""
         hook = await hooked(services, receiver)
-        ours = replace(services.webhooks.courier, https_only=True)
-        others = replace(services, webhooks=replace(services.webhooks, courier=ours))
+        ours = replace(services.dispatch.courier, https_only=True)
+        others = replace(services, dispatch=replace(services.dispatch, courier=ours))
         await happen(others, "user.login")
         await told(others)
         assert receiver.asked == []

@@ -208,10 +208,10 @@ class TestUsers:
         """Neither the first one, nor one that a backend sets or deletes."""
         me = Oneself(session_actor(await make_session(services, ada)))
         await forget()
-        await services.self_service.store_password(me, MADE)
+        await services.own_credentials.store_password(me, MADE)
         assert await names(services) == []
-        await services.self_service.store_password(me, MADE)
-        await services.self_service.recover_password(Oneself(BROWSER, signing_in=ada.id), MADE)
+        await services.own_credentials.store_password(me, MADE)
+        await services.own_credentials.recover_password(Oneself(BROWSER, signing_in=ada.id), MADE)
         await services.passwords.store(SYSTEM, ada.id, MADE, "admin")
         await services.passwords.delete(SYSTEM, ada.id)
         assert await names(services) == ["user.update.password.update"] * 2

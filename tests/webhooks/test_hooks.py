@@ -2,6 +2,7 @@
 
 import json
 from datetime import timedelta
+from urllib.parse import urlsplit
 
 import pytest
 from factories import key_actor, reconfigured, with_config
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from webhooks.conftest import claims_of, happen, hooked, log, told
 
-from app import upkeep
+from app import sweeping, upkeep
 from app.access import SCOPES, SYSTEM
 from app.assembly import assemble
 from app.config.sections import Audit, AuditStorage
@@ -19,7 +20,7 @@ from app.errors import ScopeMissing
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.paging import PageRequest, Position
-from app.persistence import fetch
+from app.persistence import fetch, in_transaction
 from app.webhooks import WebhookChanges
 from app.webhooks.errors import (
     DeliveryNotFound,
@@ -98,6 +99,10 @@ class TestMaking:
         except WebhookInvalid:
             return
         await services.webhooks.delete(SYSTEM, hook.id)
+        taken = urlsplit(hook.callback)
+        assert taken.hostname
+        assert (taken.scheme, taken.username, taken.password) == ("https", None, None)
+        assert "#" not in hook.callback
 
     @pytest.mark.parametrize(
         "events",
@@ -193,29 +198,49 @@ class TestChanging:
         on = await update(SYSTEM, hook.id, WebhookChanges(is_enabled=True))
         assert (on.is_enabled, on.disabled_reason) == (True, None)
 
+    async def test_however_long_its_log_is_a_hook_can_be_deleted(
+        self, services, receiver, monkeypatch
+    ):
+        """Whatever part of the log is gone stays gone."""
+        hook, other = await hooked(services, receiver), await hooked(services, receiver)
+        await happen(services, *["user.login"] * 5)
+        await services.dispatch.spread()
+        monkeypatch.setattr(sweeping, "AT_ONCE", 2)
+        parts = []
+
+        async def counted(*asked):
+            found = await fetch(*asked)
+            parts.append((len(found), in_transaction()))
+            return found
+
+        monkeypatch.setattr(sweeping, "fetch", counted)
+        await services.webhooks.delete(SYSTEM, hook.id)
+        assert parts == [(2, False), (2, False), (1, False), (0, True)]
+        assert [row["webhook_id"] for row in await log()] == [other.id] * 5
+
     async def test_a_deleted_hook_is_gone_with_its_log(self, services, receiver):
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
-        await services.webhooks.spread()
+        await services.dispatch.spread()
         await services.webhooks.delete(SYSTEM, hook.id)
         assert await services.webhooks.listed() == []
         assert await log() == []
         assert await told(services) == 0
 
     async def test_what_is_not_there_is_not_found(self, services):
-        nobody, webhooks = new_id(), services.webhooks
+        nobody, webhooks, dispatch = new_id(), services.webhooks, services.dispatch
         for refused in (
             webhooks.get(nobody),
             webhooks.update(SYSTEM, nobody, WebhookChanges()),
             webhooks.delete(SYSTEM, nobody),
             webhooks.rotate_secret(SYSTEM, nobody, timedelta(0)),
-            webhooks.ping(SYSTEM, nobody),
-            webhooks.page(nobody, PageRequest()),
-            webhooks.replay_all(SYSTEM, [], failed_of=nobody),
+            dispatch.ping(SYSTEM, nobody),
+            dispatch.page(nobody, PageRequest()),
+            dispatch.replay_all(SYSTEM, [], failed_of=nobody),
         ):
             with pytest.raises(WebhookNotFound):
                 await refused
-        for refused in (webhooks.delivery(nobody), webhooks.replay(SYSTEM, nobody)):
+        for refused in (dispatch.delivery(nobody), dispatch.replay(SYSTEM, nobody)):
             with pytest.raises(DeliveryNotFound):
                 await refused
 
@@ -272,15 +297,15 @@ class TestAudit:
     ):
         """SEC-116, SEC-118"""
         actor = await key_actor(audited)
-        webhooks = audited.webhooks
+        webhooks, dispatch = audited.webhooks, audited.dispatch
         hook, secret = await webhooks.create(actor, f"{receiver.url}?token=sentinel", ("user",))
         await webhooks.update(actor, hook.id, WebhookChanges(events=("user", "session")))
         await webhooks.rotate_secret(actor, hook.id, timedelta(hours=1))
         await happen(audited, "user.login")
-        await webhooks.spread()
-        (delivery,) = every(await webhooks.page(hook.id, PageRequest()))
-        await webhooks.replay(actor, delivery.id)
-        await webhooks.ping(actor, hook.id)
+        await dispatch.spread()
+        (delivery,) = every(await dispatch.page(hook.id, PageRequest()))
+        await dispatch.replay(actor, delivery.id)
+        await dispatch.ping(actor, hook.id)
         await webhooks.delete(actor, hook.id)
         records = await audit()
         assert sorted(one["type"] for one in records) == [
@@ -369,9 +394,9 @@ class TestFailing:
         await happen(services, "user.login")
         await told(services)
         clock.advance(days=1)
-        await services.webhooks.sweep()
+        await services.dispatch.sweep()
         assert all(hook.is_enabled for hook in await services.webhooks.listed())
-        await expiring.webhooks.sweep()
+        await expiring.dispatch.sweep()
         states = {h.id: h.disabled_reason for h in await services.webhooks.listed()}
         assert states == {used.id: None, unused.id: "unused"}
 
@@ -379,7 +404,7 @@ class TestFailing:
 class TestTellingAgain:
     async def test_a_ping_is_told_at_once(self, services, receiver):
         hook = await hooked(services, receiver, "session")
-        found = await services.webhooks.ping(SYSTEM, hook.id)
+        found = await services.dispatch.ping(SYSTEM, hook.id)
         assert (found.event, found.state, found.status) == ("ping", "delivered", 200)
         (asked,) = receiver.asked
         claims = claims_of(services, asked)
@@ -389,7 +414,7 @@ class TestTellingAgain:
     async def test_a_ping_that_fails_is_tried_again(self, services, receiver, clock):
         receiver.says(500, 200)
         hook = await hooked(services, receiver)
-        found = await services.webhooks.ping(SYSTEM, hook.id)
+        found = await services.dispatch.ping(SYSTEM, hook.id)
         assert (found.state, found.outcome, found.attempts) == ("waiting", "refused", 1)
         clock.advance(seconds=5)
         assert await told(services) == 1
@@ -398,24 +423,24 @@ class TestTellingAgain:
         hook = Hook(callback=receiver.url, events=["user"])
         on, off = await configured(hook), await configured(hook, enabled=False)
         (found,) = await on.webhooks.listed()
-        assert (await on.webhooks.ping(SYSTEM, found.id)).state == "delivered"
+        assert (await on.dispatch.ping(SYSTEM, found.id)).state == "delivered"
         with pytest.raises(WebhookDisabled):
-            await off.webhooks.ping(SYSTEM, found.id)
+            await off.dispatch.ping(SYSTEM, found.id)
 
     async def test_a_disabled_hook_is_not_pinged(self, services, receiver):
         hook = await hooked(services, receiver)
         await services.webhooks.update(SYSTEM, hook.id, WebhookChanges(is_enabled=False))
         with pytest.raises(WebhookDisabled):
-            await services.webhooks.ping(SYSTEM, hook.id)
+            await services.dispatch.ping(SYSTEM, hook.id)
         assert receiver.asked == []
 
     async def test_an_event_is_told_again_under_its_id(self, services, receiver, clock):
         hook = await hooked(services, receiver)
         await happen(services, "user.login", n=1)
         await told(services)
-        (first,) = every(await services.webhooks.page(hook.id, PageRequest()))
+        (first,) = every(await services.dispatch.page(hook.id, PageRequest()))
         clock.advance(hours=1)
-        again = await services.webhooks.replay(SYSTEM, first.id)
+        again = await services.dispatch.replay(SYSTEM, first.id)
         assert (again.state, again.attempts, again.event_id) == ("waiting", 0, first.event_id)
         assert again.id != first.id
         assert await told(services) == 1
@@ -433,9 +458,9 @@ class TestTellingAgain:
         await told(services)
         receiver.says(200)
         assert {row["state"] for row in await log()} == {"failed"}
-        queued = await services.webhooks.replay_all(SYSTEM, [], failed_of=hook.id)
+        queued = await services.dispatch.replay_all(SYSTEM, [], failed_of=hook.id)
         assert [one.event for one in queued] == ["user.login", "user.delete"]
-        assert await services.webhooks.replay_all(SYSTEM, [], failed_of=hook.id) == []
+        assert await services.dispatch.replay_all(SYSTEM, [], failed_of=hook.id) == []
         assert await told(services) == 2
         assert receiver.events[-2:] == ["user.login", "user.delete"]
 
@@ -443,29 +468,29 @@ class TestTellingAgain:
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
         await told(services)
-        (first,) = every(await services.webhooks.page(hook.id, PageRequest()))
+        (first,) = every(await services.dispatch.page(hook.id, PageRequest()))
         with pytest.raises(DeliveryNotFound):
-            await services.webhooks.replay_all(SYSTEM, [first.id, new_id()])
+            await services.dispatch.replay_all(SYSTEM, [first.id, new_id()])
         assert len(await log()) == 1
 
     async def test_nothing_is_told_again_to_a_disabled_hook(self, services, receiver):
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
         await told(services)
-        (first,) = every(await services.webhooks.page(hook.id, PageRequest()))
+        (first,) = every(await services.dispatch.page(hook.id, PageRequest()))
         await services.webhooks.update(SYSTEM, hook.id, WebhookChanges(is_enabled=False))
         with pytest.raises(WebhookDisabled):
-            await services.webhooks.replay(SYSTEM, first.id)
+            await services.dispatch.replay(SYSTEM, first.id)
 
     async def test_an_event_that_is_kept_no_longer_is_not_told_again(self, services, receiver):
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
         await told(services)
-        (first,) = every(await services.webhooks.page(hook.id, PageRequest()))
-        await services.webhooks.replay(SYSTEM, first.id)
+        (first,) = every(await services.dispatch.page(hook.id, PageRequest()))
+        await services.dispatch.replay(SYSTEM, first.id)
         await fetch("DELETE FROM webhook_event")
         with pytest.raises(DeliveryNotFound):
-            await services.webhooks.replay(SYSTEM, first.id)
+            await services.dispatch.replay(SYSTEM, first.id)
         await told(services)
         assert (await log())[-1]["outcome"] == "unreadable"
 
@@ -482,7 +507,7 @@ class TestLog:
             clock.advance(milliseconds=5)
         seen, asked = [], PageRequest(2)
         while True:
-            page = await services.webhooks.page(hook.id, asked)
+            page = await services.dispatch.page(hook.id, asked)
             seen += page.items
             if not page.has_next:
                 break
@@ -492,9 +517,9 @@ class TestLog:
         )
         assert len({one.id for one in seen}) == 5
         assert {one.event for one in seen} == {"user.login"}
-        done = every(await services.webhooks.page(hook.id, PageRequest(), state="delivered"))
+        done = every(await services.dispatch.page(hook.id, PageRequest(), state="delivered"))
         assert [one.status for one in done] == [200]
-        assert every(await services.webhooks.page(other.id, PageRequest())) == []
+        assert every(await services.dispatch.page(other.id, PageRequest())) == []
 
     async def test_after_three_days_the_log_and_the_events_are_deleted(
         self, services, receiver, clock
@@ -516,13 +541,13 @@ class TestLog:
     ):
         hook = await hooked(services, receiver)
         await happen(services, "user.login")
-        await services.webhooks.spread()
+        await services.dispatch.spread()
         await services.webhooks.update(SYSTEM, hook.id, WebhookChanges(is_enabled=False))
         clock.advance(hours=24, minutes=59)
-        await services.webhooks.sweep()
+        await services.dispatch.sweep()
         assert [row["state"] for row in await log()] == ["waiting"]
         clock.advance(minutes=1)
-        await services.webhooks.sweep()
+        await services.dispatch.sweep()
         assert [(row["state"], row["outcome"]) for row in await log()] == [("failed", "expired")]
 
 

@@ -11,7 +11,10 @@ from webhooks.conftest import claims_of, happen, hooked, log, receiving
 from app import worker
 from app.errors import Unavailable
 from app.ids import new_id
-from app.webhooks import Webhooks
+from app.keys import Sealer
+from app.persistence import fetch
+from app.webhooks import Dispatch
+from app.webhooks.hooks import place
 from app.webhooks.lanes import LANES, Lanes
 
 SECONDS = 5.0
@@ -120,14 +123,14 @@ async def test_a_defect_does_not_end_the_work(  # noqa: PLR0917  # fixtures
 ):
     await hooked(services, receiver)
     await happen(services, "user.login")
-    working = Webhooks.deliver_next
+    working = Dispatch.deliver_next
 
     async def fail(*_):
-        monkeypatch.setattr(Webhooks, "deliver_next", working)
+        monkeypatch.setattr(Dispatch, "deliver_next", working)
         raise error
 
-    monkeypatch.setattr(Webhooks, "deliver_next", fail)
-    lanes = Lanes(services.webhooks, asyncio.Event())
+    monkeypatch.setattr(Dispatch, "deliver_next", fail)
+    lanes = Lanes(services.dispatch, asyncio.Event())
     with caplog.at_level(logging.ERROR):
         for _ in range(2):
             await lanes.look()
@@ -136,11 +139,35 @@ async def test_a_defect_does_not_end_the_work(  # noqa: PLR0917  # fixtures
     assert len(receiver.asked) == 1
 
 
+async def test_a_hook_whose_secret_opens_no_more_is_warned_of_once_and_left_alone(
+    services, receiver, caplog, clock
+):
+    hook = await hooked(services, receiver)
+    await happen(services, *["user.login"] * 3)
+    (row,) = await fetch("SELECT sealed_secret FROM webhook")
+    other = Sealer(["another-secret-of-this-test"]).seal("x", place(hook.id))
+    await fetch("UPDATE webhook SET sealed_secret = $1", other)
+    lanes = Lanes(services.dispatch, asyncio.Event())
+    with caplog.at_level(logging.WARNING, "sekisho.webhooks"):
+        for _ in range(3):
+            await lanes.look()
+            await asyncio.gather(*lanes.tasks())
+    told = [(record.message, record.webhook, record.deliveries) for record in caplog.records]
+    assert told == [("webhook unreadable", hook.id, 3)]
+    assert not any(record.exc_info for record in caplog.records)
+    assert {(row["state"], row["attempts"]) for row in await log()} == {("waiting", 0)}
+    await fetch("UPDATE webhook SET sealed_secret = $1", row["sealed_secret"])
+    clock.advance(minutes=5)
+    await lanes.look()
+    await asyncio.gather(*lanes.tasks())
+    assert len(receiver.asked) == 3
+
+
 async def test_a_lane_more_is_opened_at_each_look_up_to_four(services, receiver):
     receiver.answers[:] = [Reply(stalls=True)]
     await hooked(services, receiver)
     await happen(services, *["user.login"] * 9)
-    lanes = Lanes(services.webhooks, asyncio.Event())
+    lanes = Lanes(services.dispatch, asyncio.Event())
     for opened in (1, 2, 3, 4, 4):
         await lanes.look()
         await until(lambda n=opened: len(receiver.asked) == n)

@@ -53,7 +53,9 @@ class SamlProvider:
         alone, whose people it makes (SEC-092).
         """
         found = self.metadata
-        return Provider(found.entity_id, self.settings.name, allow_linking=True) if found else None
+        if found is None:
+            return None
+        return Provider(found.entity_id, self.settings.name, allow_linking=True, is_saml=True)
 
 
 @dataclass(frozen=True, slots=True)

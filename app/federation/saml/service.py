@@ -50,7 +50,8 @@ from app.federation.saml.providers import SamlDirectory, SamlProvider
 from app.federation.saml.requests import AuthnRequest, Page, Signer
 from app.federation.saml.responses import Assertion, Expected
 from app.federation.saml.values import PREFIX, SamlAnswer, SamlSignIn
-from app.federation.service import Begun, Federation, Finished
+from app.federation.service import Federation
+from app.federation.sign_in import Begun, Finished
 from app.federation.states import LIFETIME, Pending
 from app.keys import KeysUnreadable, Sealer
 
@@ -116,11 +117,10 @@ class Saml:
         await self.directory.load()
 
     async def work(self) -> None:
-        """Do what is due from time to time: ask providers, renew certificates, remove records."""
+        """Do what is due from time to time: ask providers, renew certificates."""
         await self.directory.refresh()
         await self.certificates.keep_ready(SYSTEM)
         await self.certificates.sweep()
-        await replay.sweep(self.clock)
 
     async def close(self) -> None:
         """Let go of connections."""

@@ -28,6 +28,7 @@ from federation.saml.deployment import (
 from federation.saml.idp import ACS, EMAIL, ENDPOINT, Idp, encoded, encrypted, find, rsa_key
 from lxml import etree
 
+from app import upkeep
 from app.access import SYSTEM
 from app.errors import IdentityError
 from app.federation.errors import (
@@ -46,7 +47,7 @@ from app.federation.saml.metadata import POST
 from app.federation.saml.metadata import read as read_metadata
 from app.federation.saml.parsing import SAML
 from app.federation.saml.service import PREFIX, SamlAnswer, SamlSignIn
-from app.federation.service import CallbackAnswer
+from app.federation.sign_in import CallbackAnswer
 from app.persistence import fetch
 
 UNSOLICITED = {"in_response_to": None}
@@ -464,7 +465,7 @@ class TestUnsolicited:
         renamed = idp.response(idp.sign(idp.assertion(**UNSOLICITED)), id="_r2", **UNSOLICITED)
         assert "error" in await answered(services, renamed)
         clock.advance(minutes=7)
-        await saml_of(services).work()
+        await upkeep.sweep(services)
         assert await count("saml_replay") == 0
         assert "error" in await answered(services, tree)
 

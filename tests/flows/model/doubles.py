@@ -50,15 +50,15 @@ from app.federation.admission import Redeemed
 from app.federation.connector import Provider
 from app.federation.errors import ProviderDisabled, RedirectNotAllowed, TokenUnknown
 from app.federation.linking import Facts, Refusal, SignUp, decide
-from app.federation.service import Begun
+from app.federation.sign_in import Begun
 from app.metadata import UNSET, Bags
 from app.paging import Page
-from app.selfservice import SelfService
+from app.selfservice import OwnCredentials, SelfService
 from app.sessions import Draft, Issued, Session, SessionNotFound
 from app.users import EmailTaken, UsernameTaken
 
 GOOGLE = Provider("google", "Google", allow_linking=True)
-COMPANY = Provider(PROVIDER_IDS["saml"], "The company", allow_linking=True)
+COMPANY = Provider(PROVIDER_IDS["saml"], "The company", allow_linking=True, is_saml=True)
 TARGET = "https://app.example.com"
 RIGHT = "a lamp in the window"
 FRESH = "another lamp, another window"
@@ -225,85 +225,22 @@ class Passkeys:
     place: Place
     config: Any
 
-    def _rules(self, kind):
+    def rules_of(self, kind):
         rules = self.config.passkey if kind == "passkey" else self.config.mfa.security_keys
         if not rules.enabled:
             raise PasskeysDisabled
         return rules
 
-    async def begin_registration(self, person, kind="passkey", *, bound_to=None):
-        if self._number(person.id, kind) >= self._rules(kind).limit:
-            raise PasskeyLimitReached
-        self.place.world = replace(self.place.world, making=kind)
-        return {"challenge": kind}
-
-    async def finish_registration(self, actor, user_id, response, *, bound_to=None):
-        new = await self.check_registration(actor, user_id, response, bound_to=bound_to)
-        return new if isinstance(new, Refused) else await self.keep(actor, user_id, new)
-
-    async def check_registration(self, actor, user_id, response, *, bound_to=None):
-        kind = self.place.world.making
-        self.place.world = replace(self.place.world, making="")
-        if not kind or response.client_data != GOOD:
-            return Refused("challenge")
-        name = NEW_KEY if kind == "passkey" else NEW_SECURITY_KEY
-        flags = {"is_backup_eligible": False, "is_backed_up": False, "is_user_verified": True}
-        return NewCredential(
-            name, b"", 0, UUID(int=0), "none", (), is_mfa_only=kind == "security_key", **flags
-        )
-
     async def keep(self, actor, user_id, new):
         kind = "security_key" if new.is_mfa_only else "passkey"
         user = self.place.user(user_id)
-        if self._number(user_id, kind) >= self._rules(kind).limit:
+        if self._number(user_id, kind) >= self.rules_of(kind).limit:
             return Refused(LIMIT)
         key = Key(new.credential_id, new.is_mfa_only)
         if self.place.world.owner(key.name) is not None:
             return Refused("taken")
         self.place.change(user_id, keys=(*user.keys, key))
         return Registered(passkey_of(user_id, key))
-
-    async def begin_login(self, user_id=None, *, both_factors=False, bound_to=None):
-        self._rules("passkey")
-        user = self.place.world.user(user_id)
-        allowed = tuple(key.name for key in user.passkeys) if user is not None else ()
-        return {"challenge": "login"} | ({"allowCredentials": allowed} if allowed else {})
-
-    async def finish_login(self, actor, response, *, bound_to=None):
-        """Judge an assertion, as if a challenge of this flow were always at hand."""
-        self._rules("passkey")
-        return self._judged(response, (), mfa_only=False)
-
-    async def begin_second_factor(self, user_id, *, used=None, bound_to=None):
-        self._rules("security_key")
-        mine = self.place.user(user_id)
-        keys = mine.keys if self.config.passkey.enabled else mine.security_keys
-        offered = tuple(key.name for key in keys if passkey_of(user_id, key).id != used)
-        if not offered:
-            raise PasskeyNotFound
-        self.place.world = replace(self.place.world, second=offered)
-        return {"challenge": "second", "allowCredentials": offered}
-
-    async def finish_second_factor(self, actor, user_id, response, *, bound_to=None):
-        self._rules("security_key")
-        allowed = self.place.world.second
-        self.place.world = replace(self.place.world, second=())
-        owner = self.place.world.owner(response.credential_id)
-        if owner is None or owner.id != user_id:
-            return Refused("user")
-        return self._judged(response, allowed or None, mfa_only=True)
-
-    def _judged(self, response, allowed, *, mfa_only):
-        if allowed is None or not response.client_data.startswith(GOOD):
-            return Refused("challenge")
-        owner = self.place.world.owner(response.credential_id)
-        if owner is None or (allowed and response.credential_id not in allowed):
-            return Refused("unknown")
-        key = next(one for one in owner.keys if one.name == response.credential_id)
-        if key.is_mfa_only and not mfa_only:
-            return Refused("mfa_only")
-        is_verified = response.client_data == GOOD + VERIFIED
-        return Accepted(owner.id, passkey_of(owner.id, key), is_user_verified=is_verified)
 
     async def list(self, user_id):
         user = self.place.world.user(user_id)
@@ -333,6 +270,76 @@ class Passkeys:
         if found is None:
             raise PasskeyNotFound
         return passkey_of(user_id, found)
+
+
+@dataclass(frozen=True, slots=True)
+class PasskeyCeremonies:
+    place: Place
+    config: Any
+    passkeys: Passkeys
+
+    async def begin_registration(self, person, kind="passkey", *, bound_to=None):
+        if self.passkeys._number(person.id, kind) >= self.passkeys.rules_of(kind).limit:
+            raise PasskeyLimitReached
+        self.place.world = replace(self.place.world, making=kind)
+        return {"challenge": kind}
+
+    async def finish_registration(self, actor, user_id, response, *, bound_to=None):
+        new = await self.check_registration(actor, user_id, response, bound_to=bound_to)
+        return new if isinstance(new, Refused) else await self.passkeys.keep(actor, user_id, new)
+
+    async def check_registration(self, actor, user_id, response, *, bound_to=None):
+        kind = self.place.world.making
+        self.place.world = replace(self.place.world, making="")
+        if not kind or response.client_data != GOOD:
+            return Refused("challenge")
+        name = NEW_KEY if kind == "passkey" else NEW_SECURITY_KEY
+        flags = {"is_backup_eligible": False, "is_backed_up": False, "is_user_verified": True}
+        return NewCredential(
+            name, b"", 0, UUID(int=0), "none", (), is_mfa_only=kind == "security_key", **flags
+        )
+
+    async def begin_login(self, user_id=None, *, both_factors=False, bound_to=None):
+        self.passkeys.rules_of("passkey")
+        user = self.place.world.user(user_id)
+        allowed = tuple(key.name for key in user.passkeys) if user is not None else ()
+        return {"challenge": "login"} | ({"allowCredentials": allowed} if allowed else {})
+
+    async def finish_login(self, actor, response, *, bound_to=None):
+        """Judge an assertion, as if a challenge of this flow were always at hand."""
+        self.passkeys.rules_of("passkey")
+        return self._judged(response, (), mfa_only=False)
+
+    async def begin_second_factor(self, user_id, *, used=None, bound_to=None):
+        self.passkeys.rules_of("security_key")
+        mine = self.place.user(user_id)
+        keys = mine.keys if self.config.passkey.enabled else mine.security_keys
+        offered = tuple(key.name for key in keys if passkey_of(user_id, key).id != used)
+        if not offered:
+            raise PasskeyNotFound
+        self.place.world = replace(self.place.world, second=offered)
+        return {"challenge": "second", "allowCredentials": offered}
+
+    async def finish_second_factor(self, actor, user_id, response, *, bound_to=None):
+        self.passkeys.rules_of("security_key")
+        allowed = self.place.world.second
+        self.place.world = replace(self.place.world, second=())
+        owner = self.place.world.owner(response.credential_id)
+        if owner is None or owner.id != user_id:
+            return Refused("user")
+        return self._judged(response, allowed or None, mfa_only=True)
+
+    def _judged(self, response, allowed, *, mfa_only):
+        if allowed is None or not response.client_data.startswith(GOOD):
+            return Refused("challenge")
+        owner = self.place.world.owner(response.credential_id)
+        if owner is None or (allowed and response.credential_id not in allowed):
+            return Refused("unknown")
+        key = next(one for one in owner.keys if one.name == response.credential_id)
+        if key.is_mfa_only and not mfa_only:
+            return Refused("mfa_only")
+        is_verified = response.client_data == GOOD + VERIFIED
+        return Accepted(owner.id, passkey_of(owner.id, key), is_user_verified=is_verified)
 
 
 @dataclass(frozen=True, slots=True)
@@ -576,6 +583,7 @@ class Tokens:
 class Sessions:
     place: Place
     tokens: Tokens = field(default_factory=Tokens)
+    signs_here = True
 
     async def draft(self, user_id, origin, sign_in):
         self.place.user(user_id)
@@ -679,13 +687,23 @@ def domains_over(place: Place, config: Any) -> Any:
         passwords=passwords,
         passkeys=passkeys,
         totp=apps,
+        federation=federation,
+        notices=Notices(),
+        clock=clock,
+    )
+    ceremonies = PasskeyCeremonies(place, config, passkeys)
+    credentials = OwnCredentials(
+        config=config,
+        passwords=passwords,
+        passkeys=passkeys,
+        ceremonies=ceremonies,
+        totp=apps,
         recovery_codes=codes,
         devices=devices,
         sessions=sessions,
         federation=federation,
-        notices=Notices(),
         events=Events(),
-        clock=clock,
+        self_service=oneself,
     )
     return SimpleNamespace(
         config=config,
@@ -697,6 +715,7 @@ def domains_over(place: Place, config: Any) -> Any:
         metadata=Metadata(),
         passwords=passwords,
         passkeys=passkeys,
+        ceremonies=ceremonies,
         passcodes=Passcodes(place),
         totp=apps,
         recovery_codes=codes,
@@ -706,6 +725,7 @@ def domains_over(place: Place, config: Any) -> Any:
         federation=federation,
         saml=Saml(config),
         self_service=oneself,
+        own_credentials=credentials,
     )
 
 

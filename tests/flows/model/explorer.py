@@ -220,6 +220,14 @@ class Explorer:
                     todo.append(edge.target)
         return graph
 
+    def forget(self) -> None:
+        """Let go of all that is remembered; it holds itself in circles that are broken here."""
+        for node in self.nodes.values():
+            for move in node.moves or ():
+                move.tree = None
+            node.moves = None
+        self.nodes.clear()
+
     def _moves(self, node: Node) -> list[Move]:
         if node.moves is None:
             flow = FLOWS[node.kind]

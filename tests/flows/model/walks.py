@@ -28,6 +28,7 @@ from flows.model.world import ADA, NEW, User
 
 import app.flows.profile_account
 import app.flows.registration
+import app.selfservice.own_credentials
 import app.selfservice.service
 import app.text
 
@@ -81,7 +82,8 @@ def replace_edges(patch: pytest.MonkeyPatch) -> None:
     The same few hosts are folded over and over: once is enough.
     """
     replace_offers(patch)
-    patch.setattr(app.selfservice.service, "transaction", _nothing)
+    for module in (app.selfservice.service, app.selfservice.own_credentials):
+        patch.setattr(module, "transaction", _nothing)
     patch.setattr(app.selfservice.service, "lock_user", _one_at_a_time)
     patch.setattr(app.flows.profile_account, "savepoint", _nothing)
     patch.setattr(app.flows.registration, "new_id", lambda: NEW)
