@@ -248,6 +248,7 @@ def _before(endpoint: GraphQLEndpoint, app: Litestar) -> App:
 
     async def route(scope: Any, receive: Any, send: Any) -> None:  # noqa: ANN401  # ASGI's three
         if scope["type"] == "http" and scope["path"] in _GRAPHQL:
+            scope["path_template"] = "/graphql"  # as Litestar names a route
             await endpoint(asked_of(scope), receive, send)
         else:
             await app(scope, receive, send)

@@ -42,6 +42,9 @@ request learns within five seconds that it is not (SEC-130).
 _LETTING_GO = 1.0
 """Seconds in which a server must have given up what we have given up (SEC-130)."""
 
+_FAREWELL = 5.0
+"""Seconds in which connections may end as they should."""
+
 _COPY_PATIENCE = 300.0
 """Seconds for one batch of rows: nobody waits for an answer meanwhile."""
 
@@ -100,7 +103,9 @@ class PooledPostgres(PostgresEngine):
             pool, self.pool = self.pool, None
             while self._spares:
                 await _give_back(pool, self._spares.pop())
-            await pool.close()
+            with contextlib.suppress(TimeoutError):  # then they are cut off
+                async with asyncio.timeout(_FAREWELL):
+                    await pool.close()
 
     def pool_use(self) -> tuple[int, int]:
         """Count the connections; those set aside for look-ups are at work only while one runs."""

@@ -146,7 +146,10 @@ def test_check_tells_programs_what_is_wrong(sekisho):
     assert outcome.status == 1
     assert json.loads(outcome.out) == {
         "good": False,
-        "problems": ["session.limit: Expected `int` >= 1"],
+        "problems": [
+            "session.limit: Expected `int` >= 1",
+            "cors.allow_origins: 'x' is no origin such as https://app.example.com",
+        ],
         "warnings": [],
     }
 

@@ -17,11 +17,11 @@ from app.flows.states import Error, Success
 from app.graphql import printed_schema
 from app.graphql.flow_types import (
     described,
+    description_of,
     every_action,
     every_state,
     key_of,
     pascal,
-    sentence,
 )
 
 STATES = """
@@ -130,7 +130,7 @@ def test_actions_of_one_name_take_the_same_inputs():
 
 def test_every_state_and_action_is_described_in_a_sentence():
     for one in (*every_state(), *every_action().values()):
-        assert re.fullmatch(r"[A-Z].*\.", sentence(one)), one
+        assert re.fullmatch(r"[A-Z].*\.", description_of(one)), one
         assert all(re.fullmatch(r"[A-Z].*\.", field.about) for field in described(one))
 
 

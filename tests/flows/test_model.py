@@ -86,7 +86,7 @@ def test_every_subset_of_what_opens_an_account_is_a_kind_of_user():
 # The proofs
 
 
-@pytest.mark.no_cover  # other tests show that each line is run
+@pytest.mark.untraced  # other tests show that each line is run
 @pytest.mark.parametrize("part", range(PARTS))
 def test_whatever_is_reached_keeps_every_rule_sec_032_037_038_058_060_063(explorer, part):
     """In every state that the flows reach, for all kinds of users:
@@ -139,7 +139,7 @@ after a provider (Q-14); `error` is reached where a way on is missing, which a p
 lacks."""
 
 
-@pytest.mark.no_cover  # as above
+@pytest.mark.untraced  # as above
 def test_every_state_is_reached_and_every_action_of_it_runs_somewhere(explorer):
     survey(explorer)
     for kind, states in REACHED.items():  # in one test: the survey is dear
