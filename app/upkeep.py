@@ -11,10 +11,9 @@ from datetime import timedelta
 from functools import partial
 
 from app.assembly import Services
-from app.errors import Unavailable
 from app.federation.saml import replay
 from app.mail.outbox import KEPT as MAILS_KEPT
-from app.persistence import DatabaseUnavailable, fetch
+from app.persistence import DatabaseUnavailable, fetch, is_reachable
 from app.sessions.service import IDLE_KEPT
 from app.sessions.service import KEPT as SESSIONS_KEPT
 from app.webhooks.deliveries import KEPT as DELIVERIES_KEPT
@@ -108,20 +107,18 @@ async def _sweep_mails(services: Services) -> None:
 async def sweep(services: Services) -> None:
     """Remove some of everything whose time is over; what cannot be removed holds up nothing else.
 
+    The log says what could not be removed; it is tried again the next time.
+
     Raises:
-        Unavailable: Some could not be removed; the log says what, unless there is no database.
+        DatabaseUnavailable: The database does not answer.
     """
-    failed = False
     for one in leftovers(services):
         try:
             await one.sweep()
-        except DatabaseUnavailable:
-            raise
-        except Exception:  # noqa: BLE001  # whatever it is, the other tables still fill up
+        except Exception as error:  # whatever it is, the other tables still fill up
+            if isinstance(error, DatabaseUnavailable) and not await is_reachable():
+                raise  # else it is one table that is refused
             _log.exception("sweep failed", extra={"table": one.name})
-            failed = True
-    if failed:
-        raise Unavailable
 
 
 async def clean(services: Services, one: Leftovers, *, run: bool) -> Removed:

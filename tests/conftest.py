@@ -36,6 +36,9 @@ settings.register_profile(
 )
 settings.load_profile("tests")
 
+_MOST_GARBAGE = 300_000
+"""Objects that may have been made since garbage was last looked for."""
+
 _TRACED_ON_BOTH = {"persistence", "transfer", "users"}
 """Folders whose tests reach what speaks to PostgreSQL alone."""
 
@@ -46,14 +49,14 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Leave what has been collected out of every later collection of garbage.
+    """Let garbage be looked for between tests alone, and not among what has been collected.
 
-    It is hundreds of thousands of objects, which stay: to look through them takes half a second.
-    What the tests share grows as well, so it is looked through more seldom than is usual.
+    What is collected is hundreds of thousands of objects, which stay; what tests share comes to it.
+    To look through all of that takes seconds, which a test would take for a silent database.
     """
     gc.collect()
     gc.freeze()
-    gc.set_threshold(10_000, 20, 20)
+    gc.disable()
 
 
 @pytest.hookimpl(tryfirst=True)
@@ -72,14 +75,15 @@ def pytest_runtest_protocol(item: pytest.Item) -> Iterator[None]:
     To be traced makes a test half as dear again, and a second run, on PostgreSQL, runs the same
     lines. (pytest-cov's own `no_cover` does nothing in the processes that share the tests out.)
     """
-    if not item.get_closest_marker("untraced") and not _has_run_on_sqlite(item):
-        return (yield)
     tracer = sys.gettrace()
-    sys.settrace(None)
+    if item.get_closest_marker("untraced") or _has_run_on_sqlite(item):
+        sys.settrace(None)
     try:
         return (yield)
     finally:
         sys.settrace(tracer)
+        if gc.get_count()[0] > _MOST_GARBAGE:
+            gc.collect()
 
 
 def _has_run_on_sqlite(item: pytest.Item) -> bool:

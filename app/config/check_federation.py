@@ -6,6 +6,7 @@ import re
 from app.config.federation_sections import BuiltInProvider, CustomProvider, ThirdParty
 from app.config.judging import Refuse, is_web
 from app.config.sections import Config
+from app.redirects import Redirects
 from app.text import is_printable
 
 _KEY = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,63}")
@@ -31,6 +32,7 @@ def refuse_federation(config: Config, refuse: Refuse) -> None:
             )
     if settings.enabled_providers():
         _redirects(settings, refuse)
+        _default(settings, refuse)
     for name, built_in in settings.providers.by_name().items():
         if built_in.enabled:
             _built_in(f"third_party.providers.{name}", built_in, refuse)
@@ -78,6 +80,14 @@ def _redirects(settings: ThirdParty, refuse: Refuse) -> None:
     for pattern in settings.allowed_redirect_urls:
         if pattern.endswith("/"):
             refuse(f"third_party.allowed_redirect_urls: '{pattern}' must not end with /")
+
+
+def _default(settings: ThirdParty, refuse: Refuse) -> None:
+    """Refuse a target that no sign-in could come back to (SEC-082)."""
+    target = settings.default_redirect_url
+    allowed = Redirects((*settings.allowed_redirect_urls, settings.error_redirect_url))
+    if is_web(target) and not allowed.allow(target):
+        refuse("third_party.default_redirect_url: allowed_redirect_urls has to allow it")
 
 
 def _built_in(name: str, provider: BuiltInProvider, refuse: Refuse) -> None:

@@ -11,7 +11,7 @@ from uuid import UUID
 from app.clock import Clock
 from app.credentials.tables import WebAuthnChallengeRow
 from app.credentials.webauthn_verify import CeremonyRefused, challenge_of
-from app.persistence import Row, fetch
+from app.persistence import Row, fetch, transaction
 from app.sweeping import in_parts
 
 Purpose = Literal["registration", "login", "second_factor"]
@@ -63,24 +63,22 @@ class Challenges:
 
     async def issue(self, ceremony: Ceremony, lifetime: timedelta) -> bytes:
         """Make a challenge that lasts for *lifetime*, and forget some that have expired."""
-        now = self.clock()
-        await fetch(_SWEEP, now, _SWEPT)
-        if ceremony.bound_to is not None:
-            await fetch(_GIVE_WAY, ceremony.bound_to, ceremony.purpose, MOST - 1)
-        challenge = secrets.token_bytes(_BYTES)
-        offered = ceremony.offered
-        await WebAuthnChallengeRow.insert(
-            WebAuthnChallengeRow(
-                digest=_digest(challenge),
-                purpose=ceremony.purpose,
-                user_id=ceremony.user_id,
-                bound_to=ceremony.bound_to,
-                is_mfa_only=ceremony.is_mfa_only,
-                needs_verification=ceremony.needs_verification,
-                offered=None if offered is None else " ".join(str(one) for one in offered),
-                expires_at=now + lifetime,
-            )
+        now, challenge, offered = self.clock(), secrets.token_bytes(_BYTES), ceremony.offered
+        row = WebAuthnChallengeRow(
+            digest=_digest(challenge),
+            purpose=ceremony.purpose,
+            user_id=ceremony.user_id,
+            bound_to=ceremony.bound_to,
+            is_mfa_only=ceremony.is_mfa_only,
+            needs_verification=ceremony.needs_verification,
+            offered=None if offered is None else " ".join(str(one) for one in offered),
+            expires_at=now + lifetime,
         )
+        async with transaction():
+            await fetch(_SWEEP, now, _SWEPT)
+            if ceremony.bound_to is not None:
+                await fetch(_GIVE_WAY, ceremony.bound_to, ceremony.purpose, MOST - 1)
+            await WebAuthnChallengeRow.insert(row)
         return challenge
 
     async def sweep(self) -> None:

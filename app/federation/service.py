@@ -36,11 +36,11 @@ from app.federation.exchange import Bound, ExchangeTokens, Redemption
 from app.federation.identities import Identities, Identity, checked
 from app.federation.linking import Refusal
 from app.federation.pkce import challenge_of, client_challenge, new_secret
-from app.federation.redirects import Redirects, joined
 from app.federation.sign_in import Begun, CallbackAnswer, Finished, SignInRequest
 from app.federation.states import Pending, States
 from app.keys import Sealer
 from app.persistence import transaction
+from app.redirects import Redirects, joined
 from app.users import Users
 
 LONGEST_ID_TOKEN = 8 * 1024

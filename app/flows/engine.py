@@ -45,6 +45,7 @@ class Turn:
 async def begin(flow: Flow, step: Step) -> Turn:
     """Enter a flow's first state."""
     step.stash.language = step.language[:LONGEST_WISH]
+    step.stash.browser_language = step.actor.origin.browser_language[:LONGEST_WISH]
     for hook in flow.on_start:
         await hook(step)
     first, *others = flow.start

@@ -85,13 +85,19 @@ async def _mail_code(step: Step) -> Limited | None:
         await domains.mail.send(
             step.stash.template,
             step.stash.email,
-            domains.mail.language(
-                step.language, step.stash.locale, step.actor.origin.browser_language
-            ),
+            _language(step),
             {"code": made.code} if carries else {},
             expires_at=made.expires_at,
         )
     return None
+
+
+def _language(step: Step) -> str:
+    """Choose the mail's language: the owner's alone where a stranger has typed the address."""
+    stash, choose = step.stash, step.domains.mail.language
+    if stash.template == "email_registration_attempted":
+        return choose(stash.owner_locale)
+    return choose(step.language, stash.locale, step.actor.origin.browser_language)
 
 
 def binding_of(step: Step) -> Binding:

@@ -44,7 +44,7 @@ class EmailCreate(ProfileAction, frozen=True):
             return await self._taken(step, owner)
         if verifies:
             step.stash.create_email = True
-            return mail_code_to(step, self.email)
+            return mail_code_to(step, await address_of(step, owner, self.email))
         await step.domains.self_service.add_email(oneself(step), self.email, is_verified=False)
         return Stay()
 
@@ -57,9 +57,10 @@ class EmailCreate(ProfileAction, frozen=True):
         is_mine = owner.id == step.stash.user_id
         if is_mine or hints or not step.config.email.require_verification:
             return Refuse(FormDataInvalid(), {"email": Problem(EmailExists())})
-        step.stash.email = await address_of(step, owner.id, self.email)
+        step.stash.email = await address_of(step, owner, self.email)
         step.stash.email_verified = False
         step.stash.template = "email_registration_attempted"
+        step.stash.owner_locale = owner.locale or ""
         return Move(PasscodeConfirmation, ProfileInit)
 
 

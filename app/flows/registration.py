@@ -21,6 +21,7 @@ from app.flows.states import PasscodeConfirmation, Success
 from app.flows.step import Action, Step
 from app.flows.thirdparty import begin_at_domain
 from app.ids import new_id
+from app.users import Account
 
 _PLAIN = re.compile("[A-Za-z0-9_]+")
 
@@ -60,8 +61,9 @@ class RegisterLoginIdentifier(Action, frozen=True):
             return Refuse(FormDataInvalid(), refused)
         stash = step.stash
         stash.username, stash.email = self.username, self.email
-        if self.email and await step.domains.users.by_email(self.email) is not None:
-            return _taken(step)
+        owner = await step.domains.users.by_email(self.email) if self.email else None
+        if owner is not None:
+            return _taken(step, owner)
         stash.user_id = step.once("user", new_id)
         verifies = bool(self.email) and step.config.email.require_verification
         if verifies:
@@ -79,7 +81,7 @@ class RegisterLoginIdentifier(Action, frozen=True):
         return await username_problems(step, self.username) if self.username else {}
 
 
-def _taken(step: Step) -> Outcome:
+def _taken(step: Step, owner: Account) -> Outcome:
     """Answer for an address that somebody has.
 
     Where it would have to be proved, it looks as if it were free; its owner is told by mail, and no
@@ -88,7 +90,7 @@ def _taken(step: Step) -> Outcome:
     privacy, stash = step.config.privacy, step.stash
     if privacy.show_account_existence_hints or not step.config.email.require_verification:
         return Refuse(FormDataInvalid(), {"email": Problem(EmailExists())})
-    stash.template = "email_registration_attempted"
+    stash.template, stash.owner_locale = "email_registration_attempted", owner.locale or ""
     return Move(PasscodeConfirmation)
 
 

@@ -42,7 +42,9 @@ class Stash(Struct, kw_only=True, omit_defaults=True):
     platform_authenticator: bool = False
     security_key_attachment: bool = False
 
+    # What the first request has wished for in mails
     language: str = ""
+    browser_language: str = ""
 
     # Who it is about
     identification: str = ""
@@ -69,6 +71,8 @@ class Stash(Struct, kw_only=True, omit_defaults=True):
 
     # Codes by mail; who has no address may be treated like somebody who reads mail (SEC-066)
     template: Template | None = None
+    owner_locale: str = ""
+    """The locale of who has the address that a stranger has typed; the mail to them goes by it."""
     seems_to_have_mail: bool = False
     email_verified: bool = False
     recovery_pending: bool = False

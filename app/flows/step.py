@@ -127,8 +127,14 @@ class Step:
 
     @property
     def actor(self) -> Actor:
-        """On whose behalf records are written; they name the flow."""
-        return replace(self.request.actor, flow_id=self.flow_id)
+        """On whose behalf records are written; they name the flow.
+
+        Where the request tells nothing of the browser's languages, the first one's stand for mails.
+        """
+        actor = self.request.actor
+        wish = actor.origin.browser_language or self.stash.browser_language
+        origin = replace(actor.origin, browser_language=wish)
+        return replace(actor, origin=origin, flow_id=self.flow_id)
 
     @property
     def language(self) -> str:

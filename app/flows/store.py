@@ -131,7 +131,7 @@ class FlowStore:
         return bool(await fetch(_HOLD, kept.id, kept.version, now))
 
     async def lease(self, kept: Kept, now: datetime) -> UUID | None:
-        """Have the flow beyond this moment, or give None at once where another has it (SEC-062)."""
+        """Have the flow beyond this moment, or give None where another has it (SEC-062)."""
         lease = uuid4()
         taken = await fetch(_LEASE, kept.id, kept.version, lease, now + LEASE, now)
         return lease if taken else None

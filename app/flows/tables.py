@@ -7,7 +7,8 @@ from piccolo.table import Table
 class FlowRow(Table, tablename="flow"):
     """A flow. What it remembers is sealed; of its CSRF token the digest alone is kept.
 
-    While an action runs, `lease` names the run, until `leased_until` at the latest.
+    While an action waits for what takes its time, `lease` names the run, until `leased_until` at
+    the latest.
     """
 
     id = UUID(primary_key=True)

@@ -14,8 +14,9 @@ from app.flows.outcomes import Move, Outcome, Refuse
 from app.flows.registration import username_input, username_problems
 from app.flows.states import OnboardingEmail, OnboardingUsername, PasscodeConfirmation
 from app.flows.step import Action, Step
-from app.flows.whose import oneself
+from app.flows.whose import NOBODY, oneself
 from app.text import email_key
+from app.users import Account
 
 
 class OnboardingUsernameCreate(Action, frozen=True):
@@ -91,12 +92,13 @@ class EmailAddressSet(Action, frozen=True):
                 return Refuse(FormDataInvalid(), {"email": Problem(EmailExists())})
             stash.create_email = True
             return Move(no_back=True)
+        stash.email = await address_of(step, owner, self.email)
         if owner is None:
             stash.create_email = True
             stash.template = "email_verification"
         else:  # the owner is told, and nobody else learns of it (SEC-066)
-            stash.email = await address_of(step, owner.id, self.email)
             stash.template = "email_registration_attempted"
+            stash.owner_locale = owner.locale or ""
         return Move(PasscodeConfirmation)
 
 
@@ -115,8 +117,12 @@ class SkipEmail(Action, frozen=True):
         return Move()
 
 
-async def address_of(step: Step, user_id: UUID, typed: str) -> str:
-    """Give an address as its account has it: another spelling may be another mailbox (SEC-040)."""
+async def address_of(step: Step, owner: Account | None, typed: str) -> str:
+    """Give an address as its account has it: another spelling may be another mailbox (SEC-040).
+
+    Where nobody has it, it takes the same question (SEC-067).
+    """
+    user_id = owner.id if owner is not None else NOBODY
     emails = (await step.domains.users.emails_of([user_id]))[user_id]
     key = email_key(typed)
     return next((email.address for email in emails if email_key(email.address) == key), typed)

@@ -17,6 +17,9 @@ from app.keys.sealing import Sealer
 from app.persistence import Row, in_transaction
 
 _RELOAD_SECONDS = 1.0
+PATIENCE = 3.0
+"""Seconds for which who needs the keys waits for a database that keeps silent (SEC-130)."""
+
 _log = logging.getLogger("sekisho.keys")
 
 
@@ -44,14 +47,31 @@ class RingReader:
         Of requests at the same time one looks, and the others wait for what it sees; who has a
         transaction open looks for itself, since it holds a connection that the other may be
         waiting for.
+
+        Raises:
+            Unavailable: The database does not answer, or not soon enough (SEC-130).
         """
-        while time.monotonic() - self.ring.read_at >= _RELOAD_SECONDS:
-            if in_transaction():
-                await self.read()
-            elif self.ring.reading is None:
-                await self._read_for_all()
-            else:
-                await asyncio.shield(self.ring.reading)
+        if self.is_fresh:
+            return
+        try:
+            async with asyncio.timeout(PATIENCE):
+                while not self.is_fresh:
+                    await self._look()
+        except TimeoutError:
+            raise Unavailable from None
+
+    @property
+    def is_fresh(self) -> bool:
+        """Say whether the keys were looked at but now."""
+        return time.monotonic() - self.ring.read_at < _RELOAD_SECONDS
+
+    async def _look(self) -> None:
+        if in_transaction():
+            await self.read()
+        elif self.ring.reading is None:
+            await self._read_for_all()
+        else:
+            await asyncio.shield(self.ring.reading)
 
     async def read(self, *, strict: bool = False) -> None:
         """Read the rows, opening those not opened before.

@@ -43,9 +43,6 @@ _TICK = timedelta(microseconds=1)
 _ACTIVATE = "UPDATE signing_key SET activates_at = $2 WHERE id = $1"
 _RESEAL = "UPDATE signing_key SET sealed_private_key = $2 WHERE id = $1"
 _DELETE = "DELETE FROM signing_key WHERE id = $1"
-_PATIENCE = 3.0
-"""Seconds for which who asks for the JWK Set waits for a database that keeps silent (SEC-130)."""
-
 _log = logging.getLogger("sekisho.keys")
 _jws = PyJWS()
 
@@ -86,8 +83,11 @@ class SigningKeys:
 
     @property
     def signs_here(self) -> bool:
-        """Say whether the key that signs is in this process, so that signing asks nobody else."""
-        return isinstance(self.reader.now().active, Pair)
+        """Say whether the key that signs is in this process, and known to be the one that does.
+
+        Then signing asks nobody else, the database included.
+        """
+        return self.reader.is_fresh and isinstance(self.reader.now().active, Pair)
 
     async def load(self) -> None:
         """Read the keys at start, making the first one where there is none.
@@ -194,9 +194,8 @@ class SigningKeys:
 
     async def published(self) -> KeySet:
         """Give the JWK Set as it is sent; the one last known where the database does not answer."""
-        with contextlib.suppress(Unavailable, TimeoutError):
-            async with asyncio.timeout(_PATIENCE):
-                await self.refresh()
+        with contextlib.suppress(Unavailable):
+            await self.refresh()
         return self.reader.now().key_set
 
     def jwks(self) -> dict[str, Any]:

@@ -28,7 +28,7 @@ LEASE = timedelta(minutes=3)
 """Thrice as long as a mail may take, so that clocks may differ by a minute."""
 
 MOST_ATTEMPTS = 8
-"""How often a mail may be handed over without our learning what became of it."""
+"""How often a mail may be handed over that may have arrived, or whose recipient is refused."""
 
 KEPT = timedelta(days=7)
 _SOON = timedelta(seconds=5)
@@ -167,7 +167,7 @@ class Outbox:
                 await fetch(_SETTLE, mail.id, mail.claim, state, answer, now, who)
             case "unreachable":  # says nothing of this mail, and counts for nothing
                 await fetch(_PUT_BACK, mail.id, mail.claim, now, answer, mail.attempts - 1)
-            case "deferred" if not outcome.may_have_arrived:
+            case "deferred" if not outcome.counts:
                 due_at = min(now + pause_at(now - mail.created_at), mail.expires_at)
                 await fetch(_PUT_BACK, mail.id, mail.claim, due_at, answer, mail.attempts - 1)
             case "deferred" if mail.attempts < MOST_ATTEMPTS:

@@ -16,11 +16,11 @@ class Outcome:
             for logs.
         words: What the server said beside that. It may quote the mail, so it is for the operator
             who asked and for no log (SEC-116).
-        may_have_arrived: Of a mail that was deferred: whether the server fell silent instead of
-            refusing it. It may have taken it then, so it is not to be handed over without end.
+        counts: Of a mail that was deferred: whether it is not to be handed over without end, since
+            the server fell silent and may have taken it, or refuses its recipient alone.
     """
 
     kind: Literal["sent", "deferred", "refused", "unreachable", "expired"]
     answer: str
     words: str = ""
-    may_have_arrived: bool = False
+    counts: bool = False

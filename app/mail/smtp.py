@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import re
 import ssl
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -56,7 +57,7 @@ class SmtpServer:
         except TimeoutError:
             if not client.is_connected:
                 return Outcome("unreachable", "timeout")
-            return Outcome("deferred", "timeout", may_have_arrived=True)
+            return Outcome("deferred", "timeout", counts=True)
         finally:
             client.close()
 
@@ -88,7 +89,7 @@ class SmtpServer:
                 sender, [recipient], bytes(letter), mail_options=options
             )
         except aiosmtplib.SMTPRecipientsRefused as error:
-            return _told(error.recipients[0], "deferred")
+            return replace(_told(error.recipients[0], "deferred"), counts=True)
         except (aiosmtplib.SMTPException, OSError) as error:
             return _told(error, "deferred")
         with contextlib.suppress(aiosmtplib.SMTPException, OSError):
@@ -99,8 +100,7 @@ class SmtpServer:
 def _told(error: Exception, otherwise: _Deferring) -> Outcome:
     """Judge what went wrong: by the server's reply where there is one, else by when it was."""
     if not isinstance(error, aiosmtplib.SMTPResponseException) or error.code <= 0:
-        lost = otherwise == "deferred"
-        return Outcome(otherwise, _kind(error), _shown(str(error)), may_have_arrived=lost)
+        return Outcome(otherwise, _kind(error), _shown(str(error)), counts=True)
     answer, words = _answer(error.code, error.message), _shown(error.message)
     if otherwise == "unreachable" or error.code in _ABOUT_US:
         return Outcome("unreachable", answer, words)

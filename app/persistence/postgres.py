@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import hashlib
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from typing import Any
@@ -27,7 +28,7 @@ _UNREACHABLE = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,  # met between a server's last word and the end of its connection
 )
-_CONNECT_TIMEOUT = 5.0
+_CONNECT_TIMEOUT = 3.0
 _STATEMENT_TIMEOUT = "10s"
 _PATIENCE = 12.0
 """Seconds to wait for a free connection, or for a server that keeps silent past its own limit."""
@@ -38,6 +39,9 @@ _FIRST_WORD = 3.0
 Neither takes long where the server is there, and nearly every request begins with one of them: so a
 request learns within five seconds that it is not (SEC-130).
 """
+
+_LOOKING_UP = 4.0
+"""Seconds to wait for a free connection where something is only looked up."""
 
 _LETTING_GO = 1.0
 """Seconds in which a server must have given up what we have given up (SEC-130)."""
@@ -72,6 +76,7 @@ class PooledPostgres(PostgresEngine):
         # Transactions leave as many connections alone: a look-up that had to wait for one of them
         # would wait for all of its statements, and for its commit.
         self._transactions = asyncio.Semaphore(settings.pool - self._most_spares)
+        self._silent_at = 0.0
 
     async def check_version(self) -> None:
         """Do nothing here: Piccolo would open a connection just to ask."""
@@ -132,7 +137,7 @@ class PooledPostgres(PostgresEngine):
         except asyncpg.InsufficientPrivilegeError as error:
             raise DatabaseUnavailable("The database role lacks a privilege it needs.") from error
         except _UNREACHABLE as error:
-            raise DatabaseUnavailable from error
+            raise self._unavailable(error) from error
 
     async def fetch_row(self, sql: str, args: Sequence[Any]) -> Row | None:
         """Run one look-up by key."""
@@ -141,7 +146,7 @@ class PooledPostgres(PostgresEngine):
             return rows[0] if rows else None
         pool = self._pool
         try:
-            connection = self._spare() or await pool.acquire(timeout=self._patience)
+            connection = self._spare() or await pool.acquire(timeout=_LOOKING_UP)
             try:
                 row: Row | None = await connection.fetchrow(sql, *args, timeout=_FIRST_WORD)
             except BaseException:  # given up, it may be: then it is in no state to be set aside
@@ -154,7 +159,7 @@ class PooledPostgres(PostgresEngine):
                 raise TextUnstorable from error
             raise
         except _UNREACHABLE as error:
-            raise DatabaseUnavailable from error
+            raise self._unavailable(error) from error
 
     def _spare(self) -> Any:  # noqa: ANN401  # a connection of the pool
         """Take a connection that was set aside and still lives, or none."""
@@ -215,7 +220,7 @@ class PooledPostgres(PostgresEngine):
                     finally:
                         self.current_transaction.reset(token)
             except _UNREACHABLE as error:
-                raise DatabaseUnavailable from error
+                raise self._unavailable(error) from error
 
     @asynccontextmanager
     async def open_snapshot(self) -> AsyncIterator[None]:
@@ -226,13 +231,19 @@ class PooledPostgres(PostgresEngine):
 
     @asynccontextmanager
     async def _turn(self) -> AsyncIterator[None]:
-        """Wait until one more transaction may be open."""
+        """Wait until one more transaction may be open.
+
+        Who waited for others that met silence is told at once, and does not wait for it once more.
+        """
+        began = time.monotonic()
         try:
             async with asyncio.timeout(self._patience):
                 await self._transactions.acquire()
         except TimeoutError as error:
             raise DatabaseUnavailable from error
         try:
+            if self._silent_at >= began:
+                raise DatabaseUnavailable
             yield
         finally:
             self._transactions.release()
@@ -244,11 +255,17 @@ class PooledPostgres(PostgresEngine):
         try:
             connection = await pool.acquire(timeout=self._patience)
         except _UNREACHABLE as error:
-            raise DatabaseUnavailable from error
+            raise self._unavailable(error) from error
         try:
             yield connection
         finally:
             await _give_back(pool, connection)
+
+    def _unavailable(self, error: BaseException) -> DatabaseUnavailable:
+        """Say that the database is away; remember when it has kept silent."""
+        if isinstance(error, TimeoutError):
+            self._silent_at = time.monotonic()
+        return DatabaseUnavailable()
 
     @property
     def _pool(self) -> asyncpg.Pool:

@@ -13,7 +13,7 @@ from litestar.params import QueryParameter
 from app.federation.errors import IdentityNotFound
 from app.ids import parse_id
 from app.rest.admin_shapes import AdminIdentity, AdminUser, Parts, admin_identity, admin_user
-from app.rest.backend import private_bag, wanted
+from app.rest.backend import READ, may, private_bag, wanted
 from app.rest.bodies import named_user, profile_changes
 from app.rest.given import EMAIL, NAMED_BAGS, TEXT_OR_NULL, Caller, PathId, Services, UserId, body
 from app.rest.pages import PAGED, AskedPage
@@ -97,7 +97,8 @@ async def users(  # noqa: PLR0913, PLR0917  # what a list may be asked by
 async def create(data: NewUserData, services: Services, caller: Caller) -> AdminUser:
     """Make a user, with bags and a password where they are given. Needs `users:write`.
 
-    A single address is the primary one; of several exactly one is.
+    A single address is the primary one; of several exactly one is. Without `users:read` the answer
+    has the id and the times alone.
     """
     new, given = named_user(data)
     account, _ = await services.passwords.create_user(
@@ -116,7 +117,10 @@ async def user(user_id: UserId, services: Services, caller: Caller) -> AdminUser
 async def update(
     user_id: UserId, data: ProfileData, services: Services, caller: Caller
 ) -> AdminUser:
-    """Change a user's name and profile. Needs `users:write`."""
+    """Change a user's name and profile. Needs `users:write`.
+
+    Without `users:read` the answer has the id and the times alone.
+    """
     account = await services.managed_names.update(
         caller.actor, wanted(user_id), profile_changes(data)
     )
@@ -167,6 +171,9 @@ async def _account(services: Services, user_id: UUID) -> Account:
 
 
 async def _shown(services: Services, caller: Caller, account: Account) -> AdminUser:
+    """Show a user as far as the key may see them; what it may not see is not even read."""
+    if not may(caller, READ):
+        return AdminUser(str(account.id), account.created_at, account.updated_at)
     mine = [account.id]
     parts = Parts(
         emails=(await services.users.emails_of(mine))[account.id],

@@ -59,7 +59,10 @@ _VERSION = re.compile(r'"(\d{1,18})"')
 async def create_user(
     data: NewUserData, services: Services, caller: Caller
 ) -> Response[BackendUser]:
-    """Make a user, its bags seeded. Needs `users:write`."""
+    """Make a user, its bags seeded. Needs `users:write`.
+
+    The answer has the user's profile and addresses where the key has `users:read`.
+    """
     account, _ = await services.users.create(caller.actor, new_user(data))
     response = await _user(services, caller, account.id, HTTPStatus.CREATED)
     response.headers["location"] = f"/api/server/v1/users/{account.id}"
@@ -91,7 +94,7 @@ async def patch_user_metadata(
     bags = await services.metadata.change(
         caller.actor, wanted(user_id), bag_changes(data), if_version=version_of(if_match)
     )
-    return await _user(services, caller, bags.user_id, shows_profile=_may(caller, READ))
+    return await _user(services, caller, bags.user_id)
 
 
 def wanted(user_id: str) -> UUID:
@@ -125,14 +128,12 @@ async def _user(
     caller: Caller,
     user_id: UUID,
     status: int = HTTPStatus.OK,
-    *,
-    shows_profile: bool = True,
 ) -> Response[BackendUser]:
     account = await services.users.by_id(user_id)
     bags = (await services.metadata.of([user_id])).get(user_id)
     if account is None or bags is None:
         raise UserNotFound
-    emails = (await services.users.emails_of([user_id]))[user_id] if shows_profile else None
+    emails = (await services.users.emails_of([user_id]))[user_id] if may(caller, READ) else None
     private = await private_bag(services, caller, user_id)
     shape = backend_user(account, emails, bags, private)
     return Response(shape, status_code=status, headers=etag(bags))
@@ -145,11 +146,12 @@ def etag(bags: Bags) -> dict[str, str]:
 
 async def private_bag(services: Services, caller: Caller, user_id: UUID) -> str | None:
     """Read the private bag where the key may; what it may not see is not even read."""
-    if not _may(caller, PRIVATE):
+    if not may(caller, PRIVATE):
         return None
     return (await services.metadata.private_of([user_id])).get(user_id)
 
 
-def _may(caller: Caller, wanted: tuple[str, ...]) -> bool:
+def may(caller: Caller, wanted: tuple[str, ...]) -> bool:
+    """Say whether the key has scopes beside those that its endpoint asks for."""
     key = caller.actor.secret_key
     return key is not None and covers(key.scopes, wanted)

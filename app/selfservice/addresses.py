@@ -84,8 +84,13 @@ class Addresses:
         template: Template = _PURPOSE
         recipient = kept.address if kept else address
         reader = await self.users.by_id(me.user_id)
+        wishes: tuple[str | None, ...] = (
+            me.asked_language,
+            reader.locale if reader else None,
+            me.actor.origin.browser_language,
+        )
         if owner is not None and kept is None:
-            template, reader = "email_registration_attempted", owner
+            template, wishes = "email_registration_attempted", (owner.locale,)
             theirs = _same((await self.users.emails_of([owner.id]))[owner.id], address)
             recipient = theirs.address if theirs else address
         binding = _binding(me, recipient, template)
@@ -93,9 +98,7 @@ class Addresses:
         carries = template in CARRY_A_CODE
         async with transaction():
             made = await self.passcodes.issue(binding, is_decoy=not carries)
-            locale = reader.locale if reader else None
-            browser = me.actor.origin.browser_language
-            language = self.mail.language(me.asked_language, locale, browser)
+            language = self.mail.language(*wishes)
             values = {"code": made.code} if carries else {}
             await self.mail.send(template, recipient, language, values, expires_at=made.expires_at)
 

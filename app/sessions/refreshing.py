@@ -8,7 +8,7 @@ from app.access import Actor
 from app.audit import AuditLog
 from app.clock import Clock
 from app.config import sections
-from app.persistence import Row, fetch, transaction
+from app.persistence import Row, fetch, fetch_row, transaction
 from app.sessions.refresh_tokens import RefreshToken, RefreshTokenInvalid, RefreshTokens
 from app.sessions.service import Sessions
 from app.sessions.tokens import SessionTokens
@@ -80,10 +80,10 @@ class Refreshing:
             raise RefreshTokenInvalid from None
 
     async def _row(self, presented: RefreshToken) -> Row:
-        rows = await fetch(_SESSION, presented.session_id)
-        if not rows:
+        row = await fetch_row(_SESSION, presented.session_id)
+        if row is None:
             raise RefreshTokenInvalid
-        return rows[0]
+        return row
 
     async def _draft(self, presented: RefreshToken) -> Draft:
         """Say what the next token of a session will claim."""

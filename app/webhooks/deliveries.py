@@ -95,14 +95,6 @@ _HOLD_UP = """
 UPDATE webhook_delivery SET due_at = $3
 WHERE webhook_id = $1 AND user_id = $2 AND state = 'waiting' AND due_at < $3
 """
-_POSTPONE = """
-UPDATE webhook_delivery SET due_at = $3
-WHERE state = 'waiting' AND sequence IN (
-    SELECT sequence FROM webhook_delivery
-    WHERE webhook_id = $1 AND state = 'waiting' AND due_at <= $2 ORDER BY due_at, sequence LIMIT $4
-)
-RETURNING sequence
-"""
 _EXPIRE = """
 UPDATE webhook_delivery SET state = 'failed', outcome = 'expired', settled_at = $1, claim = NULL
 WHERE state = 'waiting' AND sequence IN (
@@ -265,11 +257,6 @@ class Deliveries:
             attempts = row["attempts"] + 1
             await fetch(_CLAIM, row["id"], claim, now + LEASE, attempts)
             return Taken(**dict(row) | {"attempts": attempts, "claim": claim})
-
-    async def postpone(self, hook_id: UUID) -> int:
-        """Let what is due to a hook wait for a while; say how many deliveries that are."""
-        now = self.clock()
-        return await in_parts(_POSTPONE, hook_id, now, now + _LONGEST_PAUSE)
 
     async def event_of(self, taken: Taken) -> KeptEvent | None:
         """Give the event of a delivery, or None where it is kept no longer."""

@@ -10,7 +10,6 @@ from uuid import UUID
 from app.access import SYSTEM, Actor
 from app.audit import AuditLog
 from app.clock import Clock
-from app.keys import KeysUnreadable
 from app.outbound import Limits
 from app.paging import Page, PageRequest
 from app.persistence import after_commit, fetch, fetch_row, transaction
@@ -170,19 +169,11 @@ class Dispatch:
     async def deliver_next(self, hook_id: UUID) -> Attempted | None:
         """Try what has been due to a hook for longest; None where there is nothing to do.
 
-        Where no configured secret opens the hook's own, all of it waits for some minutes.
-
         Raises:
+            KeysUnreadable: No secret configured here opens the hook's own; nothing was taken.
             SignerUnavailable, DatabaseUnavailable: It could not be tried, and will be.
         """
-        try:
-            target = await self.webhooks.hooks.target(hook_id)
-        except KeysUnreadable:
-            if waiting := await self.deliveries.postpone(hook_id):
-                _log.warning(
-                    "webhook unreadable", extra={"webhook": hook_id, "deliveries": waiting}
-                )
-            return None
+        target = await self.webhooks.hooks.target(hook_id)
         taken = await self.deliveries.take(hook_id) if target is not None else None
         if target is None or taken is None:
             return None

@@ -151,21 +151,18 @@ class Webhooks:
     async def delete(self, actor: Actor, hook_id: UUID) -> None:
         """Delete a hook with its log; what waits is not delivered.
 
-        The log goes first, a part at a time, so that none is too long to be deleted.
+        The log goes last, a part at a time, so that none is too long to be deleted; what is left
+        when that is interrupted goes with the sweep, and the record of the deletion stands.
 
         Raises:
             WebhookNotFound, WebhookConfigured: There is none that can be deleted.
         """
         async with transaction():
-            await self._locked(hook_id)
-        await in_parts(_DELETE_LOG, hook_id)
-        async with transaction():
-            # what has come since, before the hook: in the order of those who settle deliveries
-            await in_parts(_DELETE_LOG, hook_id)
             hook = await self._locked(hook_id)
             await fetch(_DELETE, hook_id)
             details = _told(hook.callback, hook.events)
             await self.audit.record("webhook_deleted", actor, subject=hook_id, details=details)
+        await in_parts(_DELETE_LOG, hook_id)
 
     async def rotate_secret(
         self, actor: Actor, hook_id: UUID, grace: timedelta

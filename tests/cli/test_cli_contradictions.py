@@ -64,6 +64,14 @@ third_party:
     three: {enabled: true, use_discovery: true, jwks_uri: "https://a.example/k"}
 """,
     "providers without a target": "third_party: {providers: {google: {enabled: true}}}",
+    "a target that is not allowed": r"""
+third_party:
+  redirect_url: "https://id.example.com/thirdparty/callback"
+  error_redirect_url: "https://app.example.com/error"
+  default_redirect_url: "https://other.example.com/home"
+  allowed_redirect_urls: ["https://app.example.com/**"]
+  providers: {google: {enabled: true, client_id: a, secret: b}}
+""",
     "SAML": r"""
 saml:
   enabled: true

@@ -143,6 +143,13 @@ class TestContradictions:
             ("error_redirect_url", "https://a.example/", "must not end with /"),
             ("default_redirect_url", "nowhere", "default_redirect_url must be"),
             ("default_redirect_url", "https://a.example/", "must not end with /"),
+            (
+                "default_redirect_url",
+                "https://a.example/home",
+                "allowed_redirect_urls has to allow it",
+            ),
+            ("default_redirect_url", "https://evil.example.com.a.example", "has to allow it"),
+            ("allowed_redirect_urls", ["https://app.example.com"], "has to allow it"),
             ("allowed_redirect_urls", [], "needs at least one"),
             ("allowed_redirect_urls", ["https://a.example/"], "must not end with /"),
             ("providers.google.client_id", "", "needs client_id and secret"),
@@ -200,7 +207,23 @@ class TestContradictions:
         ],
     )
     def test_a_pattern_is_accepted(self, read, pattern):
-        read(("allowed_redirect_urls", [pattern]))
+        read(("allowed_redirect_urls", [pattern]), ("default_redirect_url", ""))
+
+    @pytest.mark.parametrize(
+        "target",
+        [
+            *("", "https://app.example.com", "https://app.example.com/home"),
+            *("https://one.example.com/a/b?c=d", "https://elsewhere.example/errors"),
+        ],
+    )
+    def test_a_target_that_is_allowed_stands_where_none_is_asked_for_sec_082(self, read, target):
+        """The page of errors is allowed without being on the list."""
+        error = ("error_redirect_url", "https://elsewhere.example/errors")
+        settings = read(error, ("default_redirect_url", target)).third_party
+        assert settings.default_redirect_url == target
+
+    def test_a_target_that_is_not_allowed_is_let_be_while_no_provider_is_on(self, read):
+        read(given={"default_redirect_url": "https://a.example/home"})
 
     def test_what_is_off_is_not_looked_at(self, read):
         read(given={"providers": {"google": {"client_id": "x"}}, "custom_providers": {"x": {}}})

@@ -48,9 +48,11 @@ def clock(house: House) -> Any:
 async def services(house: House, clock: Any) -> Services:
     """The services over a database with no row in it but their first signing key.
 
-    What the tests before have tried counts no more.
+    What the tests before have tried counts no more, and what was noted of it is noted again.
     """
     house.services.rate_limits.memory._entries.clear()
+    house.services.rate_limits.noted._entries.clear()
+    house.services.secret_keys.refusals.noted._entries.clear()
     await emptied(but="signing_key")
     await fetch(_KEEP_THE_FIRST_KEY)
     await house.services.signing_keys.load()

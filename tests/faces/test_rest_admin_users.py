@@ -26,6 +26,7 @@ from app.access import SCOPES, SYSTEM
 from app.credentials.passwords import Verified
 from app.credentials.totp import Accepted
 from app.federation.connector import OutsideIdentity
+from app.ids import parse_id
 from app.persistence import fetch
 from app.users import NewEmail, NewUser, ProfileChanges
 
@@ -194,6 +195,32 @@ class TestOne:
         ]
         assert [answer.status_code for answer in answers] == [200] * 4
         assert not any("private_metadata" in answer.text for answer in answers)
+
+    async def test_who_may_write_alone_sees_the_id_and_the_times_alone(
+        self, services, admin, ada, statements
+    ):
+        """SEC-015: nothing is read just to be shown; with `users:read` beside it all is there."""
+        await services.passwords.set(SYSTEM, ada.id, PASSWORD)
+        await make_identity(services, ada)
+        await passkey_of(services, ada.id, Authenticator())
+        new = {"emails": [{"address": "b@example.com", "is_primary": True}], "name": "B"}
+        narrow = await make_key(services, "users:write", "users.private:read")
+        statements.clear()
+        answers = [
+            await admin.patch(f"{USERS}/{ada.id}", {"name": "A"}, key=narrow),
+            await admin.post(USERS, {**new, "password": PASSWORD}, key=narrow),
+        ]
+        assert not [sql for sql in statements if "FROM user_totp" in sql]
+        for answer in answers:
+            assert answer.status_code == 200
+            assert answer.json().keys() == {"id", "created_at", "updated_at"}
+        assert answers[0].json()["id"] == str(ada.id)
+        await services.users.delete(SYSTEM, parse_id(answers[1].json()["id"]))
+        both = await make_key(services, "users:write", "users:read")
+        shown = (await admin.patch(f"{USERS}/{ada.id}", {"name": "A"}, key=both)).json()
+        assert shown == (await admin.get(f"{USERS}/{ada.id}", key=both)).json()
+        shown = (await admin.post(USERS, new, key=both)).json()
+        assert [one["address"] for one in shown["emails"]] == ["b@example.com"]
 
 
 class TestIdentities:

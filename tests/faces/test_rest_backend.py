@@ -447,6 +447,22 @@ class TestToriiUsers:
         assert not any("privateMetadata" in body for body in bodies)
         assert all("publicMetadata" in body for body in bodies)
 
+    async def test_who_may_make_users_alone_sees_no_profile(self, services, face):
+        """SEC-015: on neither listener; with `users:read` beside it it is there."""
+        key = await make_key(services, "users:write")
+        body = {"email": "a@example.com", "name": "A", "publicMetadata": {"plan": "pro"}}
+        answer = await face.post(USERS, body, key=key)
+        assert answer.status_code == 201
+        assert answer.json().keys() == {
+            *("id", "metadataVersion", "createdAt", "updatedAt"),
+            *("publicMetadata", "unsafeMetadata"),
+        }
+        both = await make_key(services, "users:write", "users:read")
+        shown = (await face.post(USERS, {**body, "email": "b@example.com"}, key=both)).json()
+        assert [one["address"] for one in shown["emails"]] == ["b@example.com"]
+        assert shown["name"] == "A"
+        assert {"username", "givenName", "picture", "lastSignInAt"} <= shown.keys()
+
     async def test_a_user_that_breaks_a_rule_is_not_made(self, admin, key):
         for case in BAD_USERS:
             body, code, path = case

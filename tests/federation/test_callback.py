@@ -20,9 +20,9 @@ from app import upkeep
 from app.access import SYSTEM
 from app.federation.errors import ProviderUnreachable, UserDataUnusable
 from app.federation.exchange import Redemption
-from app.federation.redirects import Redirects
 from app.federation.sign_in import CallbackAnswer
 from app.persistence import fetch, transaction
+from app.redirects import Redirects
 
 SERVER_ERROR = {"error": "server_error", "error_description": "an internal error has occurred"}
 

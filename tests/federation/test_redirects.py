@@ -7,7 +7,7 @@ import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
-from app.federation.redirects import LONGEST, OURS, Redirects, joined
+from app.redirects import LONGEST, OURS, Redirects, joined
 
 TABLE = [  # the page's, with the safer answer where OAuth and SAML differ there
     ("https://*.example.com", "https://foo.example.com", True),

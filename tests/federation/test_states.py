@@ -21,9 +21,9 @@ from app.federation.errors import (
     StateUnverified,
 )
 from app.federation.pkce import challenge_of, fits
-from app.federation.redirects import LONGEST, Redirects
 from app.federation.states import Pending
 from app.persistence import fetch
+from app.redirects import LONGEST, Redirects
 
 PENDING = Pending(provider="google", redirect_to=TARGET, kind="login")
 

@@ -31,8 +31,11 @@ class Built:
     connectors: Doubles
 
     def forget(self) -> None:
-        """Let no limit be used up, and nobody be known to a provider."""
+        """Let no limit be used up, no refusal be noted, and nobody be known to a provider."""
         self.services.rate_limits.memory._entries.clear()
+        self.services.rate_limits.noted._entries.clear()
+        self.services.secret_keys.refusals.noted._entries.clear()
+        self.connectors.doubles.clear()
         self.connectors.doubles.update(doubles().doubles)
         self.connectors.off.clear()
 

@@ -108,5 +108,11 @@ async def audited(kind: str) -> list[Any]:
     return list(await fetch("SELECT * FROM audit_event WHERE type = $1 ORDER BY id", kind))
 
 
+async def languages_of(template: str) -> list[str]:
+    """The languages of the mails of one kind, oldest first."""
+    text = "SELECT language FROM mail_outbox WHERE template = $1 ORDER BY id"
+    return [row["language"] for row in await fetch(text, template)]
+
+
 async def flow_row(flow_id: str) -> Any:
     return (await fetch("SELECT * FROM flow WHERE id = $1", flow_id))[0]

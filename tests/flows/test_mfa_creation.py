@@ -60,9 +60,10 @@ async def test_an_app_is_set_up_at_sign_in(client, services):
 
 
 @ASKED
-async def test_the_notice_is_in_the_language_that_the_flow_began_with(rest, services):
+@pytest.mark.parametrize("header", ["x-language", "accept-language"])
+async def test_the_notice_is_in_the_language_that_the_flow_began_with(rest, services, header):
     await ada_with_password(services)
-    rest.headers = {"x-language": "de"}
+    rest.headers = {header: "de"}
     await preflight(rest)
     rest.headers = {}
     await rest.act("continue_with_login_identifier", email=ADA)

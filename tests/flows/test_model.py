@@ -1,6 +1,5 @@
 """Every state that a flow can be in, under a lattice of configurations."""
 
-import gc
 import inspect
 from dataclasses import replace
 
@@ -55,15 +54,10 @@ def edges(monkeypatch):
 
 @pytest.fixture
 def explorer():
-    """An explorer; what it remembers goes with the test.
-
-    That is millions of objects, all in use: to look for garbage among them is in vain.
-    """
-    gc.disable()
+    """An explorer; what it remembers, millions of objects, goes with the test."""
     explorer = Explorer()
     yield explorer
     explorer.forget()
-    gc.enable()
 
 
 # The lattice

@@ -2,7 +2,16 @@
 
 import pytest
 from factories import make_user
-from flows.people import ADA, at_code, audited, enter_code, identified, person, registered_to_code
+from flows.people import (
+    ADA,
+    at_code,
+    audited,
+    enter_code,
+    identified,
+    languages_of,
+    person,
+    registered_to_code,
+)
 from flows.walking import deliver, mailed_code, preflight
 
 
@@ -236,6 +245,25 @@ async def test_the_language_of_the_first_request_is_remembered(rest, services):
     await identified(rest)
     await rest.act("continue_to_passcode_confirmation")
     assert (await deliver(services))[0].text != german
+
+
+async def test_what_the_browser_of_the_first_request_prefers_is_remembered(client, services):
+    """A later request's own comes before it, and the user's locale before both."""
+    await person(services)
+    await person(services, "eve@example.com", locale="nl")
+    for address, later, spoken in (
+        (ADA, {}, "de"),
+        (ADA, {"accept-language": "fr"}, "fr"),
+        ("eve@example.com", {}, "nl"),
+    ):
+        client.headers = {"accept-language": "de"}
+        await client.start("login")
+        client.headers = later
+        await client.act("register_client_capabilities")
+        await client.act("continue_with_login_identifier", email=address)
+        await client.act("continue_to_passcode_confirmation")
+        await client.act("resend_passcode")
+        assert (await languages_of("login"))[-2:] == [spoken, spoken]
 
 
 async def said_in(rest, services):

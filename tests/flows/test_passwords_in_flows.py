@@ -446,7 +446,12 @@ async def test_mail_goes_to_the_address_as_it_is_stored_sec_040(client, services
     assert {mail.to for mail in await deliver(services)} == {ADA}
 
 
-@pytest.mark.configured(password__hashing__threads=1, password__hashing__queue=0)
+@pytest.mark.configured(
+    password__hashing__threads=1,
+    password__hashing__queue=0,
+    password__argon2__memory=19,
+    password__argon2__iterations=2,
+)
 async def test_who_comes_when_too_much_is_hashed_is_told_when_to_come_again_sec_123(
     public, services
 ):

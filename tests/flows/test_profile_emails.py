@@ -3,6 +3,7 @@
 import pytest
 from factories import make_user
 from flows.members import ADA, ada_with_password, to_profile, with_key
+from flows.people import languages_of
 from flows.walking import deliver, mailed_code
 
 from app.access import SYSTEM
@@ -90,6 +91,36 @@ async def test_a_strangers_address_looks_free_and_cannot_be_proved(client, servi
     assert shown.problems == {"code": "passcode_invalid"}
     assert (await client.act("back")).name == "profile_init"
     assert await emails_of(services, user) == [(ADA, True, True)]
+
+
+@pytest.mark.parametrize(("locale", "spoken"), [("de-AT", "de"), (None, "en")])
+async def test_its_owner_is_told_in_their_own_language_sec_066(client, services, locale, spoken):
+    """SEC-066: neither the locale of who has typed it shows in it, nor what they wish for."""
+    await make_user(services, email="grace@example.com", locale=locale)
+    user = await ada_with_password(services, locale="es")
+    client.headers = {"x-language": "nl", "accept-language": "fr"}
+    await to_profile(client, services, user)
+    await client.act("email_create", email="grace@example.com")
+    assert (await client.act("resend_passcode")).status == 200
+    assert await languages_of("email_registration_attempted") == [spoken, spoken]
+    await client.act("back")
+    await client.act("email_create", email=EVE)
+    assert await languages_of("email_verification") == ["nl"]
+
+
+async def test_free_and_taken_addresses_take_as_many_statements_sec_067(
+    client, services, statements
+):
+    await make_user(services, email="grace@example.com")
+    user = await ada_with_password(services)
+    await to_profile(client, services, user)
+    counts = []
+    for address in ("grace@example.com", EVE):
+        statements.clear()
+        shown = await client.act("email_create", email=address)
+        counts.append((shown.name, len(statements)))
+        await client.act("back")
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.configured(privacy__show_account_existence_hints=True)

@@ -2,7 +2,15 @@
 
 import pytest
 from factories import make_session
-from flows.people import ADA, audited, enter_code, named, person, registered_to_code
+from flows.people import (
+    ADA,
+    audited,
+    enter_code,
+    languages_of,
+    named,
+    person,
+    registered_to_code,
+)
 from flows.walking import deliver, mailed_code, preflight
 
 from app.persistence import fetch
@@ -142,6 +150,19 @@ async def test_the_owner_of_an_address_is_told_that_somebody_tried_sec_066(clien
     assert mail.to == ADA
     for code in ("000000", "123456"):
         assert (await client.act("verify_passcode", code=code)).status == 400
+
+
+@pytest.mark.parametrize(("locale", "spoken"), [("de-AT", "de"), (None, "en")])
+async def test_the_owner_is_told_in_their_own_language_sec_066(client, services, locale, spoken):
+    """SEC-066: nothing that the stranger's page or browser wishes for shows in it."""
+    await person(services, locale=locale)
+    client.headers = {"x-language": "nl", "accept-language": "fr"}
+    await registered_to_code(client)
+    assert (await client.act("resend_passcode")).status == 200
+    assert await languages_of("email_registration_attempted") == [spoken, spoken]
+    await client.act("back")
+    await client.act("register_login_identifier", email="grace@example.com")
+    assert await languages_of("email_verification") == ["nl"]
 
 
 @PLAINLY

@@ -3,6 +3,7 @@
 import pytest
 from factories import make_user
 from flows.members import ADA, PASSWORD, ada_with_password, to_password
+from flows.people import languages_of
 from flows.walking import deliver, mailed_code, preflight
 
 from app.access import SYSTEM
@@ -185,6 +186,33 @@ async def test_an_address_that_somebody_has_looks_free_and_cannot_be_proved(clie
         shown = await client.act("verify_passcode", code=code)
         assert shown.name == "passcode_confirmation"
     assert (await services.users.emails_of([user.id]))[user.id] == []
+
+
+@WITH_EMAIL
+@pytest.mark.parametrize(("locale", "spoken"), [("de-AT", "de"), (None, "en")])
+async def test_the_owner_is_told_in_their_own_language_sec_066(client, services, locale, spoken):
+    """SEC-066: nothing that the stranger's page or browser wishes for shows in it."""
+    await make_user(services, email="grace@example.com", locale=locale)
+    client.headers = {"x-language": "nl", "accept-language": "fr"}
+    await at_email(client, services)
+    await client.act("email_address_set", email="grace@example.com")
+    assert (await client.act("resend_passcode")).status == 200
+    assert await languages_of("email_registration_attempted") == [spoken, spoken]
+
+
+@WITH_EMAIL
+async def test_free_and_taken_addresses_take_as_many_statements_sec_067(
+    client, services, statements
+):
+    await make_user(services, email="grace@example.com")
+    await at_email(client, services)
+    counts = []
+    for address in ("grace@example.com", "eve@example.com"):
+        statements.clear()
+        shown = await client.act("email_address_set", email=address)
+        counts.append((shown.name, len(statements)))
+        await client.act("back")
+    assert counts[0] == counts[1]
 
 
 @pytest.mark.configured(**GIVEN, email__require_verification=False)

@@ -517,7 +517,7 @@ class TestKnowing:
 
         known = await services.signing_keys.published()
         services.signing_keys.reader.ring.read_at -= 3600
-        monkeypatch.setattr("app.keys.service._PATIENCE", 0.05)
+        monkeypatch.setattr("app.keys.reading.PATIENCE", 0.05)
         monkeypatch.setattr("app.keys.rows.fetch", silent)
         async with asyncio.timeout(5):
             assert await services.signing_keys.published() is known

@@ -136,8 +136,10 @@ class TestRefusals:
         clock.advance(hours=1)
         assert await services.mail.deliver_next() is None
 
-    @pytest.mark.parametrize("command", ["MAIL", "RCPT", "DATA"])
-    async def test_a_refusal_for_now_is_tried_again_later(self, smtp, delivering, clock, command):
+    @pytest.mark.parametrize(("command", "seconds"), [("MAIL", 6), ("RCPT", 36), ("DATA", 6)])
+    async def test_a_refusal_for_now_is_tried_again_later(
+        self, smtp, delivering, clock, command, seconds
+    ):
         server = await smtp(replies={command: "451 4.7.1 come back later"})
         services = await delivering(server, tls="starttls")
         await queue(services)
@@ -145,7 +147,7 @@ class TestRefusals:
         assert (outcome.kind, outcome.answer) == ("deferred", "451 4.7.1")
         assert await services.mail.deliver_next() is None, "not at once"
         server.replies.clear()
-        clock.advance(seconds=6)
+        clock.advance(seconds=seconds)
         assert (await services.mail.deliver_next()).kind == "sent"
         assert len(server.mails) == 1
 
@@ -173,8 +175,12 @@ class TestRefusals:
         assert {mail.recipients[0] for mail in server.mails} == {TO}
         assert await fetch("SELECT id FROM mail_outbox WHERE state <> 'sent'") == []
 
-    async def test_there_is_a_last_attempt_at_what_may_have_arrived(self, smtp, delivering, clock):
-        server = await smtp(drops="DATA")
+    @pytest.mark.parametrize("fault", [{"drops": "DATA"}, {"replies": {"RCPT": "450 4.2.2 full"}}])
+    async def test_there_is_a_last_attempt_at_what_may_have_arrived_or_has_no_recipient(
+        self, smtp, delivering, clock, fault
+    ):
+        """Mail to those who take none would keep fresh codes waiting for ever (SEC-126)."""
+        server = await smtp(**fault)
         services = await delivering(server, tls="starttls")
         await services.mail.send("passkey_create", TO)
         attempts = 0

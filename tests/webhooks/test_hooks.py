@@ -20,7 +20,7 @@ from app.errors import ScopeMissing
 from app.ids import new_id
 from app.keys import KeysUnreadable, Sealer
 from app.paging import PageRequest, Position
-from app.persistence import fetch, in_transaction
+from app.persistence import DatabaseUnavailable, fetch, in_transaction
 from app.webhooks import WebhookChanges
 from app.webhooks.errors import (
     DeliveryNotFound,
@@ -201,7 +201,7 @@ class TestChanging:
     async def test_however_long_its_log_is_a_hook_can_be_deleted(
         self, services, receiver, monkeypatch
     ):
-        """Whatever part of the log is gone stays gone."""
+        """Its log goes when the hook is gone, a part at a time."""
         hook, other = await hooked(services, receiver), await hooked(services, receiver)
         await happen(services, *["user.login"] * 5)
         await services.dispatch.spread()
@@ -215,8 +215,43 @@ class TestChanging:
 
         monkeypatch.setattr(sweeping, "fetch", counted)
         await services.webhooks.delete(SYSTEM, hook.id)
-        assert parts == [(2, False), (2, False), (1, False), (0, True)]
+        assert parts == [(2, False), (2, False), (1, False)]
         assert [row["webhook_id"] for row in await log()] == [other.id] * 5
+
+    async def test_an_interrupted_deletion_loses_nothing_unsaid(
+        self, audited, receiver, clock, monkeypatch
+    ):
+        """SEC-118, SEC-133: before the record nothing that waits is gone, and after it the hook."""
+        hook = await hooked(audited, receiver)
+        await happen(audited, *["user.login"] * 5)
+        await audited.dispatch.spread()
+
+        async def fail(*_, **__):
+            raise DatabaseUnavailable
+
+        with monkeypatch.context() as away:
+            away.setattr(type(audited.audit), "record", fail)
+            with pytest.raises(DatabaseUnavailable):
+                await audited.webhooks.delete(SYSTEM, hook.id)
+        assert (await audited.webhooks.get(hook.id)).is_enabled
+        assert len(await log()) == 5
+        parts = [fetch]
+
+        async def once(*asked):
+            return await (parts.pop() if parts else fail)(*asked)
+
+        with monkeypatch.context() as away:
+            away.setattr(sweeping, "AT_ONCE", 2)
+            away.setattr(sweeping, "fetch", once)
+            with pytest.raises(DatabaseUnavailable):
+                await audited.webhooks.delete(SYSTEM, hook.id)
+        assert await audited.webhooks.listed() == []
+        assert [one["subject_id"] for one in await audit("webhook_deleted")] == [hook.id]
+        assert await told(audited) == 0
+        assert len(await log()) == 3
+        clock.advance(days=4)
+        await audited.dispatch.sweep()
+        assert await log() == []
 
     async def test_a_deleted_hook_is_gone_with_its_log(self, services, receiver):
         hook = await hooked(services, receiver)

@@ -5,13 +5,16 @@ import logging
 import time
 
 import pytest
+from factories import with_config
 from federation.connectors.loopback import Reply
 from webhooks.conftest import claims_of, happen, hooked, log, receiving
 
 from app import worker
+from app.assembly import assemble
+from app.config.values import Secret
 from app.errors import Unavailable
 from app.ids import new_id
-from app.keys import Sealer
+from app.keys import KeysUnreadable, Sealer
 from app.persistence import fetch
 from app.webhooks import Dispatch
 from app.webhooks.hooks import place
@@ -152,15 +155,61 @@ async def test_a_hook_whose_secret_opens_no_more_is_warned_of_once_and_left_alon
         for _ in range(3):
             await lanes.look()
             await asyncio.gather(*lanes.tasks())
-    told = [(record.message, record.webhook, record.deliveries) for record in caplog.records]
-    assert told == [("webhook unreadable", hook.id, 3)]
+    told = [(record.message, record.webhook) for record in caplog.records]
+    assert told == [("webhook unreadable", hook.id)]
     assert not any(record.exc_info for record in caplog.records)
     assert {(row["state"], row["attempts"]) for row in await log()} == {("waiting", 0)}
     await fetch("UPDATE webhook SET sealed_secret = $1", row["sealed_secret"])
-    clock.advance(minutes=5)
+    clock.advance(seconds=299)
+    await lanes.look()
+    assert lanes.tasks() == []
+    clock.advance(seconds=1)
     await lanes.look()
     await asyncio.gather(*lanes.tasks())
     assert len(receiver.asked) == 3
+
+
+async def test_who_cannot_open_a_hooks_secret_holds_up_nothing_of_who_can(
+    services, receiver, clock, caplog
+):
+    """SEC-133: a replica that was not given the secret of the others, or not yet."""
+    lacking = with_config(services, secret_keys=[Secret("another secret of the tests")])
+    blind = Lanes(assemble(lacking, clock=clock).dispatch, asyncio.Event())
+    healthy = Lanes(services.dispatch, asyncio.Event())
+    await hooked(services, receiver)
+    for n in range(1, 4):
+        await happen(services, "user.login")
+        with caplog.at_level(logging.WARNING, "sekisho.webhooks"):
+            await blind.look()
+            await asyncio.gather(*blind.tasks())
+            assert len(receiver.asked) == n - 1
+            await healthy.look()
+            await asyncio.gather(*healthy.tasks())
+        assert len(receiver.asked) == n
+    assert [record.message for record in caplog.records] == ["webhook unreadable"]
+    assert {(row["state"], row["attempts"]) for row in await log()} == {("delivered", 1)}
+
+
+async def test_lanes_that_go_blind_together_warn_once(services, receiver, monkeypatch, caplog):
+    hook = await hooked(services, receiver)
+    await happen(services, *["user.login"] * 4)
+    together = asyncio.Event()
+
+    async def fail(*_):
+        await together.wait()
+        raise KeysUnreadable
+
+    monkeypatch.setattr(Dispatch, "deliver_next", fail)
+    lanes = Lanes(services.dispatch, asyncio.Event())
+    for _ in range(LANES):
+        await lanes.look()
+    assert len(lanes.tasks()) == LANES
+    with caplog.at_level(logging.WARNING, "sekisho.webhooks"):
+        together.set()
+        await asyncio.gather(*lanes.tasks())
+    assert [(one.message, one.webhook) for one in caplog.records] == [
+        ("webhook unreadable", hook.id)
+    ]
 
 
 async def test_a_lane_more_is_opened_at_each_look_up_to_four(services, receiver):

@@ -33,7 +33,6 @@ from app.federation.errors import (
     StateUnverified,
 )
 from app.federation.pkce import client_challenge
-from app.federation.redirects import Redirects, joined
 from app.federation.saml import replay, responses
 from app.federation.saml.attributes import claims_of
 from app.federation.saml.certificates import Certificates, OwnCertificate
@@ -54,6 +53,7 @@ from app.federation.service import Federation
 from app.federation.sign_in import Begun, Finished
 from app.federation.states import LIFETIME, Pending
 from app.keys import KeysUnreadable, Sealer
+from app.redirects import Redirects, joined
 
 _HINT = {"saml_hint": "idp_initiated"}
 _PLACE = "saml_form"
