@@ -26,6 +26,7 @@ from app.config.sections import Argon2
 from app.graphql import execute
 from app.persistence import Migrations, connect, disconnect
 from app.persistence import database as database_module
+from app.persistence import postgres as postgres_module
 from app.rest import deadline
 
 settings.register_profile(
@@ -245,6 +246,7 @@ def _quiet() -> None:
 def _patient() -> None:
     """Let no request be too slow because the machine is busy; who tests those limits sets them."""
     execute.TIMEOUT = deadline.SECONDS = 600.0
+    postgres_module._STATEMENT_TIMEOUT = "10min"
 
 
 @pytest.fixture
