@@ -38,7 +38,7 @@ async def test_nothing_is_removed_without_being_asked_for_sec_126(services, name
 
 
 async def test_what_is_counted_is_what_is_removed(services, named, clock, monkeypatch):
-    monkeypatch.setattr("app.audit.service._SWEPT_AT_ONCE", 2)
+    monkeypatch.setattr("app.sweeping.AT_ONCE", 2)
     await fetch("DELETE FROM audit_event")
     for _ in range(5):
         await services.audit.record("user_updated", SYSTEM)

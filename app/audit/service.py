@@ -13,6 +13,7 @@ from app.config.sections import Audit
 from app.ids import new_id
 from app.metrics import Metrics
 from app.persistence import after_commit, fetch
+from app.sweeping import in_parts
 
 Event = Literal[
     "user_created",
@@ -92,7 +93,6 @@ DELETE FROM audit_event WHERE id IN (
 )
 RETURNING id
 """
-_SWEPT_AT_ONCE = 500
 _MASKED = ("address", "email", "email_address", "username")
 _USER_AGENT_KEPT = 400
 _LOGINS = {
@@ -157,8 +157,7 @@ class AuditLog:
         if self.config.retention.total_seconds() <= 0:
             return
         over = self.clock() - self.config.retention
-        while len(await fetch(_SWEEP, over, _SWEPT_AT_ONCE)) == _SWEPT_AT_ONCE:
-            continue
+        await in_parts(_SWEEP, over)
 
     def _repeat(
         self, event: Event, actor: Actor, subject: UUID | None, details: dict[str, Any]

@@ -140,7 +140,7 @@ class TestRetention:
         assert await found() == []
 
     async def test_more_than_one_part_goes_at_once(self, services, log, clock, monkeypatch):
-        monkeypatch.setattr("app.audit.service._SWEPT_AT_ONCE", 2)
+        monkeypatch.setattr("app.sweeping.AT_ONCE", 2)
         await fill(log, clock, number=5)
         clock.now += timedelta(hours=720)
         await services.audit.sweep()
